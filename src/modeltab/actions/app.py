@@ -1,0 +1,236 @@
+"""The app's parts, as actions see them, and how an action's failure reaches the person."""
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from modeltab.domain.connections import Connection
+from modeltab.domain.errors import ModelTabError, record_of
+from modeltab.domain.messages import Message
+from modeltab.providers.base import ModelFile, Provider
+from modeltab.providers.registry import Registry
+from modeltab.state.records import config_to_json
+from modeltab.state.store import Alert, Facts, State, Storage, Store
+from modeltab.state.updates import connection
+
+
+class TextFile(ModelFile, Protocol):
+    """A file that can be read as text."""
+
+    async def text(self) -> str:
+        """The whole of it."""
+        ...
+
+
+class UiEvent(NamedTuple):
+    """What happened on the page.
+
+    :param action: the name in the element's data attribute.
+    :param id: its data-id.
+    :param value: the control's value.
+    :param values: the values of its form, by name.
+    :param key: for a key press: its name, with "Shift+", "Alt+", "Ctrl+" before it; empty while text is composed.
+    :param files: files that were chosen or dropped.
+    """
+
+    action: str
+    id: str = ""
+    value: str = ""
+    values: Mapping[str, str] = {}
+    key: str = ""
+    files: tuple[TextFile, ...] = ()
+
+
+class Page(Protocol):
+    """What actions may do to the page besides changing the state."""
+
+    is_loopback: bool
+
+    def value(self, element_id: str) -> str:
+        """A field's text."""
+        ...
+
+    def set_value(self, element_id: str, value: str) -> None:
+        """Change a field's text."""
+        ...
+
+    def focus(self, element_id: str) -> None:
+        """Put the focus there, after the next drawing."""
+        ...
+
+    def click(self, element_id: str) -> None:
+        """Press it, as a person would: opens a file picker."""
+        ...
+
+    def go(self, route: str) -> None:
+        """Change the address's hash."""
+        ...
+
+    def replace_route(self, route: str) -> None:
+        """Change the address's hash without a step back."""
+        ...
+
+    def set_theme(self, theme: str) -> None:
+        """Apply "light", "dark" or "auto"."""
+        ...
+
+    async def copy(self, text: str) -> None:
+        """To the clipboard."""
+        ...
+
+    def save_file(self, name: str, text: str) -> None:
+        """Let the browser save a file."""
+        ...
+
+    def reload(self) -> None:
+        """Load the page again."""
+        ...
+
+    async def storage(self) -> Storage:
+        """How full the browser's storage is."""
+        ...
+
+    async def persist(self) -> bool:
+        """Ask the browser to keep the storage."""
+        ...
+
+
+class ConversationRecords(Protocol):
+    """Where conversations are kept, as records."""
+
+    async def all(self) -> list[dict[str, Any]]: ...
+    async def messages(self, conversation_id: str) -> list[dict[str, Any]]: ...
+    async def save(self, conversation: dict[str, Any] | None, *messages: dict[str, Any]) -> None: ...
+    async def delete_messages(self, ids: list[str]) -> None: ...
+    async def delete(self, conversation_id: str) -> None: ...
+    async def clear(self) -> None: ...
+
+
+class ConfigRecord(Protocol):
+    """Where the configuration is kept."""
+
+    def write(self, value: Any) -> str: ...
+    def clear(self) -> None: ...
+
+
+class App:
+    """The parts, handed to each other by `main`, and the work that is under way.
+
+    :ivar live: the answer that is coming, as it is now, also while another conversation is shown.
+    :ivar chosen_files: what waits in the dialog "Add model".
+    :ivar met: connections that have answered since the page was loaded.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        page: Page,
+        conversations: ConversationRecords,
+        config: ConfigRecord,
+        starter: Callable[[], ModelFile],
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.store = store
+        self.registry = registry
+        self.page = page
+        self.conversations = conversations
+        self.config = config
+        self.starter = starter
+        self.clock = clock
+        self.new_id = new_id
+        self.live: Message | None = None
+        self.answering: asyncio.Task[None] | None = None
+        self.transfers: dict[str, asyncio.Task[None]] = {}
+        self.lanes: dict[str, asyncio.Lock] = {}
+        self.chosen_files: tuple[TextFile, ...] = ()
+        self.met: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def state(self) -> State:
+        """The state as it is now."""
+        return self.store.state
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        self.store.update(**changes)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Let work go on by itself; a failure becomes an alert."""
+        task = asyncio.ensure_future(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:
+            self.alert(error)
+
+    def alert(self, error: BaseException) -> None:
+        """Show an error. One that nobody foresaw is written to the console too, with its traceback."""
+        if not isinstance(error, ModelTabError):
+            traceback.print_exception(error)
+        record = record_of(error)
+        if all(alert.error != record for alert in self.state.alerts):
+            self.update(alerts=(*self.state.alerts, Alert(self.new_id(), record)))
+
+    def say(self, text: str) -> None:
+        """Say what changed in the live region."""
+        self.update(status=text)
+
+    def connection(self, connection_id: str) -> Connection:
+        """A connection that exists. :raises ModelTabError: when it is gone."""
+        found = connection(self.state, connection_id)
+        if found is None:
+            raise ModelTabError("That connection no longer exists.", "Choose another model.")
+        return found
+
+    def provider(self, connection_id: str) -> Provider:
+        """The provider of a connection."""
+        return self.registry.provider(self.connection(connection_id))
+
+    def save_config(self) -> None:
+        """Keep connections and settings."""
+        problem = self.config.write(config_to_json(self.state.connections, self.state.settings))
+        if problem:
+            self.alert(ModelTabError(problem, "Settings last until the page is closed. Allow site data for this page."))
+
+    def set_setting(self, **changes: Any) -> None:
+        """Change settings and keep them."""
+        self.update(settings=self.state.settings._replace(**changes))
+        self.save_config()
+
+    def set_connections(self, connections: tuple[Connection, ...]) -> None:
+        """Replace the connections, with what views know of them, and keep them."""
+        self.update(connections=connections, facts=facts_of(self.registry, connections))
+        self.save_config()
+
+
+def facts_of(registry: Registry, connections: tuple[Connection, ...]) -> dict[str, Facts]:
+    """What each connection can do, by its id."""
+    return {connection.id: _facts(registry, connection) for connection in connections}
+
+
+def _facts(registry: Registry, connection: Connection) -> Facts:
+    type_ = registry.type_of(connection.type)
+    provider = registry.provider(connection)
+    host, memory = provider.host, provider.memory
+    return Facts(
+        type_.label,
+        provider.capabilities,
+        permanent=type_.permanent,
+        takes_url=type_.takes_url,
+        adds=host is not None,
+        max_file_bytes=host.max_file_bytes if host else None,
+        syncs=host is not None and host.syncs,
+        loads=memory is not None and memory.loads,
+        unloads_one=memory is not None and memory.unloads_one,
+        frees=memory is not None,
+    )

@@ -1,0 +1,100 @@
+"""List, use, load, unload, delete models; read folders again; free memory."""
+
+from modeltab.actions.app import App, UiEvent
+from modeltab.actions.chat import load_model
+from modeltab.actions.connections import refresh
+from modeltab.domain.models import split_key
+from modeltab.state.store import Dialog
+from modeltab.state.updates import connection_name, model_of, with_models
+
+
+def use(app: App, event: UiEvent) -> None:
+    """Choose a model and go to the chat."""
+    app.set_setting(model=event.id)
+    app.page.go(f"#/chat/{app.state.conversation.id}" if app.state.conversation else "#/chat")
+    app.page.focus("message")
+
+
+async def load(app: App, event: UiEvent) -> None:
+    """Load a model now, rather than at the first message."""
+    model = model_of(app.state, event.id)
+    if model and not app.state.generation:
+        await load_model(app, app.provider(model.connection_id), model, app.state.settings.parameters)
+
+
+async def unload(app: App, event: UiEvent) -> None:
+    """Unload a model."""
+    connection_id, name = split_key(event.id)
+    memory = app.provider(connection_id).memory
+    if memory:
+        await _stop_answer_of(app, connection_id)
+        await memory.unload(name)
+        await refresh(app, connection_id)
+        app.say(f"{name} is unloaded")
+
+
+def details(app: App, event: UiEvent) -> None:
+    """Show what is known of a model."""
+    app.update(dialog=Dialog("details", event.id))
+
+
+def ask_delete(app: App, event: UiEvent) -> None:
+    """Ask before a model is deleted."""
+    connection_id, name = split_key(event.id)
+    where = connection_name(app.state, connection_id)
+    values = {"title": "Delete model?", "confirm": "Delete", "action": "model.delete"}
+    app.update(dialog=Dialog("confirm", event.id, values, f"{name} is deleted from {where}. To have it again you need its file."))
+
+
+async def delete(app: App, event: UiEvent) -> None:
+    """Delete a model."""
+    app.update(dialog=None)
+    connection_id, name = split_key(event.id)
+    host = app.provider(connection_id).host
+    if host is None:
+        return
+    model = model_of(app.state, event.id)
+    if model and model.state in ("Loaded", "Loading"):
+        await _stop_answer_of(app, connection_id)
+    try:
+        await host.remove(name)
+        app.say(f"{name} is deleted")
+    finally:
+        await refresh(app, connection_id)
+
+
+async def sync(app: App, event: UiEvent) -> None:
+    """Let every connection that can read its folder again."""
+    for connection in app.state.connections:
+        host = app.provider(connection.id).host
+        if host is None or not app.state.facts[connection.id].syncs:
+            await refresh(app, connection.id)
+            continue
+        try:
+            models = await host.sync()
+        finally:
+            await refresh(app, connection.id)
+        app.update(**with_models(app.state, connection.id, models, _loaded_names(app, connection.id)))
+    app.say("The lists are up to date")
+
+
+async def free(app: App, event: UiEvent) -> None:
+    """Unload the models of one connection, or of all that can."""
+    for connection in app.state.connections:
+        memory = app.provider(connection.id).memory
+        if memory and (event.id == connection.id or (not event.id and _loaded_names(app, connection.id))):
+            await _stop_answer_of(app, connection.id)
+            await memory.free()
+            await refresh(app, connection.id)
+    app.say("Memory is free")
+
+
+def _loaded_names(app: App, connection_id: str) -> tuple[str, ...]:
+    return tuple(m.name for m in app.state.models.get(connection_id, ()) if m.state == "Loaded")
+
+
+async def _stop_answer_of(app: App, connection_id: str) -> None:
+    """An answer of this connection would lose its model: stop it first."""
+    if app.live and app.live.connection == connection_id and app.answering:
+        app.answering.cancel()
+        await app.answering

@@ -1,0 +1,28 @@
+"""Where the person is: the address's hash."""
+
+from modeltab.actions import connections, conversations, settings
+from modeltab.actions.app import App
+from modeltab.state.store import Route
+from modeltab.views.shell import PAGES
+
+_NAMES = frozenset(name for name, _ in PAGES)
+
+
+def parse(hash_: str) -> Route:
+    """A hash as a route. What is not known is the chat."""
+    page, _, rest = hash_.removeprefix("#").removeprefix("/").partition("/")
+    if page not in _NAMES:
+        return Route()
+    return Route(page, rest if page == "chat" else "")
+
+
+async def go(app: App, hash_: str) -> None:
+    """The hash has changed: show what it names."""
+    route = parse(hash_)
+    app.update(route=route)
+    if route.page == "chat":
+        await conversations.show(app, route)
+    elif route.page in ("models", "connections"):
+        await connections.refresh_all(app)
+    elif route.page == "settings":
+        await settings.measure(app)

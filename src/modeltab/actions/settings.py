@@ -1,0 +1,117 @@
+"""Settings: theme, offline only, storage; export, import and erase."""
+
+import json
+
+from modeltab import __version__
+from modeltab.actions.app import App, UiEvent
+from modeltab.actions.connections import refresh_all
+from modeltab.domain.errors import BadRequest
+from modeltab.state.records import (
+    UnreadableError,
+    config_from_json,
+    config_to_json,
+    conversation_from_json,
+    conversation_to_json,
+    message_from_json,
+    message_to_json,
+)
+from modeltab.state.store import Dialog
+
+EXPORT_FORMAT = "modeltab-export"
+
+
+def set_theme(app: App, event: UiEvent) -> None:
+    """Light, dark, or as the system."""
+    app.set_setting(theme=event.value)
+    app.page.set_theme(event.value)
+
+
+async def toggle_offline(app: App, event: UiEvent) -> None:
+    """Keep requests on this machine, or not."""
+    app.set_setting(offline_only=not app.state.settings.offline_only)
+    await refresh_all(app)
+
+
+async def measure(app: App) -> None:
+    """Look how full the browser's storage is."""
+    app.update(storage=await app.page.storage())
+
+
+async def persist(app: App, event: UiEvent) -> None:
+    """Ask the browser to keep the storage."""
+    granted = await app.page.persist()
+    await measure(app)
+    app.say("The browser keeps the storage" if granted else "The browser did not agree; it may later, when the page is used more")
+
+
+async def export(app: App, event: UiEvent) -> None:
+    """Everything but model files, as one JSON file."""
+    conversations = await app.conversations.all()
+    messages = [record for c in conversations for record in await app.conversations.messages(c["id"])]
+    value = {
+        "format": EXPORT_FORMAT,
+        "modeltab": __version__,
+        "config": config_to_json(app.state.connections, app.state.settings),
+        "conversations": conversations,
+        "messages": messages,
+    }
+    app.page.save_file("modeltab-export.json", json.dumps(value, ensure_ascii=False, indent=1))
+    app.say("The data is exported")
+
+
+def pick_import(app: App, event: UiEvent) -> None:
+    """Open the file picker."""
+    app.page.click("import-input")
+
+
+async def import_(app: App, event: UiEvent) -> None:
+    """Add what an exported file has. Nothing that is here is overwritten; nothing is added unless all of it is sound."""
+    if not event.files:
+        return
+    file = event.files[0]
+    try:
+        value = json.loads(await file.text())
+        if not isinstance(value, dict) or value.get("format") != EXPORT_FORMAT:
+            raise UnreadableError("it is not an export of ModelTab")
+        connections, _ = config_from_json(value.get("config"))
+        conversations = [conversation_from_json(record) for record in value.get("conversations", ())]
+        messages = [message_from_json(record) for record in value.get("messages", ())]
+    except ValueError as error:
+        raise BadRequest(f"{file.name} cannot be imported: {error}.", "Choose a file that “Export data” has made.") from None
+    known = {record["id"] for record in await app.conversations.all()}
+    new = [c for c in conversations if c.id not in known]
+    for conversation in new:
+        own = [message_to_json(m) for m in messages if m.conversation_id == conversation.id]
+        await app.conversations.save(conversation_to_json(conversation), *own)
+    listed = sorted((*app.state.conversations, *new), key=lambda c: -c.updated)
+    app.update(conversations=tuple(listed))
+    ids = {c.id for c in app.state.connections}
+    types = {t.name for t in app.registry.types}
+    app.set_connections((*app.state.connections, *(c for c in connections if c.id not in ids and c.type in types)))
+    app.say(f"{len(new)} conversations are imported")
+
+
+def ask_erase(app: App, event: UiEvent) -> None:
+    """Ask before everything is erased."""
+    values = {"title": "Erase everything?", "confirm": "Erase", "action": "data.erase"}
+    note = "Every conversation, every model in this tab, every connection and setting is deleted from this browser, for good."
+    app.update(dialog=Dialog("confirm", "", values, note))
+
+
+async def erase(app: App, event: UiEvent) -> None:
+    """Delete all that the page keeps, then start anew."""
+    app.update(dialog=None)
+    for task in [app.answering, *app.transfers.values()]:
+        if task:
+            task.cancel()
+            await task
+    for connection in app.state.connections:
+        if connection.base_url:
+            continue
+        host = app.provider(connection.id).host
+        for model in await app.provider(connection.id).models() if host else ():
+            await host.remove(model.name)  # type: ignore[union-attr]
+    await app.conversations.clear()
+    app.config.clear()
+    app.page.go("#/chat")
+    app.page.reload()

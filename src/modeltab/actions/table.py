@@ -1,0 +1,96 @@
+"""Which action stands behind each name in the page's data attributes."""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from modeltab.actions import (
+    chat,
+    connections,
+    conversations,
+    dialogs,
+    models,
+    parameters,
+    picker,
+    settings,
+    transfers,
+)
+from modeltab.actions.app import App, UiEvent
+
+Action = Callable[[App, UiEvent], bool | None | Coroutine[Any, Any, None]]
+
+ACTIONS: dict[str, Action] = {
+    "alert.close": dialogs.close_alert,
+    "attach.files": chat.attach,
+    "attach.pick": chat.pick_attachment,
+    "attach.remove": chat.remove_attachment,
+    "chat.new": conversations.new,
+    "chat.send": chat.send,
+    "chat.stop": chat.stop,
+    "composer": chat.composer_key,
+    "connection.add": connections.open_add,
+    "connection.edit": connections.open_edit,
+    "connection.free": models.free,
+    "connection.remove": connections.remove,
+    "connection.remove.ask": connections.ask_remove,
+    "connection.save": connections.save,
+    "connection.test": connections.test,
+    "connection.try": connections.try_,
+    "connection.type": connections.change_type,
+    "conversation.delete": conversations.delete,
+    "conversation.delete.ask": conversations.ask_delete,
+    "conversations.search": conversations.search,
+    "data.erase": settings.erase,
+    "data.erase.ask": settings.ask_erase,
+    "data.export": settings.export,
+    "data.import": settings.import_,
+    "data.import.pick": settings.pick_import,
+    "dialog.close": dialogs.close,
+    "message.copy": chat.copy,
+    "message.delete": chat.delete,
+    "message.delete.ask": chat.ask_delete,
+    "message.edit": chat.edit,
+    "message.edit.cancel": chat.cancel_edit,
+    "message.edit.save": chat.save_edit,
+    "message.regenerate": chat.regenerate,
+    "message.version": chat.show_version,
+    "model.delete": models.delete,
+    "model.delete.ask": models.ask_delete,
+    "model.details": models.details,
+    "model.load": models.load,
+    "model.unload": models.unload,
+    "model.use": models.use,
+    "models.add": transfers.open_dialog,
+    "models.add.destination": transfers.choose_destination,
+    "models.add.files": transfers.choose_files,
+    "models.add.save": transfers.save,
+    "models.free": models.free,
+    "models.sync": models.sync,
+    "parameters.open": parameters.open_,
+    "parameters.reset": parameters.reset,
+    "parameters.save": parameters.save,
+    "picker.choose": picker.choose,
+    "picker.close": picker.close,
+    "picker.focus": picker.focus,
+    "picker.key": picker.key,
+    "picker.open": picker.open_,
+    "picker.type": picker.type_,
+    "settings.offline": settings.toggle_offline,
+    "settings.theme": settings.set_theme,
+    "starter.add": transfers.add_starter,
+    "storage.persist": settings.persist,
+    "transfer.cancel": transfers.cancel,
+    "transfer.dismiss": transfers.dismiss,
+}
+
+
+def perform(app: App, event: UiEvent) -> bool:
+    """Do what the event names. True when the browser should not also do what it does by itself.
+
+    :raises KeyError: for a name that no action has: a defect of a view.
+    """
+    result = ACTIONS[event.action](app, event)
+    if inspect.iscoroutine(result):
+        app.spawn(result)
+        return True
+    return bool(result)

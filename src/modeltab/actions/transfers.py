@@ -1,0 +1,162 @@
+"""Add models: files on their way to a server or into the tab, one at a time to each place."""
+
+import asyncio
+from typing import Protocol
+
+from modeltab.actions.app import App, TextFile, UiEvent
+from modeltab.actions.connections import refresh
+from modeltab.domain.catalogue import STARTER
+from modeltab.domain.errors import ErrorRecord, ModelTabError, NotAModel, record_of
+from modeltab.domain.models import model_key
+from modeltab.domain.transfers import RateMeter, Transfer
+from modeltab.providers.base import ModelFile
+from modeltab.state.store import Dialog
+from modeltab.state.updates import model_of, running_transfers, with_transfer
+from modeltab.views import format as fmt
+
+MAGIC = b"GGUF"
+
+
+class Change(Protocol):
+    """Changes fields of a transfer, by name."""
+
+    def __call__(self, **fields: object) -> None: ...
+
+
+def open_dialog(app: App, event: UiEvent) -> None:
+    """Open "Add model"; files that were dropped are in it already."""
+    app.chosen_files = event.files
+    app.update(dialog=Dialog("add-model", values={"destination": _destination(app)}, note=_describe(app, event.files)))
+
+
+def _destination(app: App) -> str:
+    """Where files go unless the person says otherwise: to the first place that takes them and answers."""
+    takes = [c.id for c in app.state.connections if app.state.facts[c.id].adds]
+    healthy = [key for key in takes if key in app.state.health and app.state.health[key].health == "healthy"]
+    return (healthy or takes or [""])[0]
+
+
+def choose_files(app: App, event: UiEvent) -> None:
+    """Files were chosen in the dialog."""
+    app.chosen_files = event.files
+    if app.state.dialog:
+        app.update(dialog=app.state.dialog._replace(values=event.values, note=_describe(app, event.files), error=None))
+
+
+def choose_destination(app: App, event: UiEvent) -> None:
+    """Another destination was chosen in the dialog."""
+    if app.state.dialog:
+        app.update(dialog=app.state.dialog._replace(values=event.values))
+
+
+def _describe(app: App, files: tuple[TextFile, ...]) -> str:
+    if not files:
+        return ""
+    return ", ".join(f"{file.name} ({fmt.size(file.size)})" for file in files)
+
+
+def save(app: App, event: UiEvent) -> None:
+    """Start the transfers."""
+    dialog = app.state.dialog
+    files = event.files or app.chosen_files
+    if dialog is None:
+        return
+    if not files:
+        error = ErrorRecord("No file is chosen.", "Choose one or several model files.")
+        app.update(dialog=dialog._replace(values=event.values, error=error))
+        return
+    app.chosen_files = ()
+    app.update(dialog=None)
+    for file in files:
+        start(app, file, file.name, event.values["destination"])
+
+
+def add_starter(app: App, event: UiEvent) -> None:
+    """Bring the starter model into the tab and choose it. Pressed again while it comes, it changes nothing."""
+    connection_id = next(c.id for c in app.state.connections if app.state.facts[c.id].loads)
+    key = model_key(connection_id, STARTER.name)
+    if model_of(app.state, key):
+        app.set_setting(model=key)
+        return
+    if all(t.name != STARTER.name for t in running_transfers(app.state)):
+        start(app, app.starter(), STARTER.name, connection_id)
+
+
+def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
+    """Put a file into its destination's queue."""
+    transfer = Transfer(app.new_id(), name, connection_id, file.size)
+    app.update(**with_transfer(app.state, transfer))
+    app.transfers[transfer.id] = app.spawn(_run(app, transfer, file))
+
+
+def cancel(app: App, event: UiEvent) -> None:
+    """Cancel a transfer."""
+    task = app.transfers.get(event.id)
+    if task:
+        task.cancel()
+
+
+def dismiss(app: App, event: UiEvent) -> None:
+    """Take a transfer that has ended out of sight."""
+    app.update(transfers=tuple(t for t in app.state.transfers if t.id != event.id))
+
+
+async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
+    """One transfer from its place in the queue to its end, whatever the end is."""
+
+    def change(**fields: object) -> None:
+        nonlocal transfer
+        transfer = transfer._replace(**fields)
+        app.update(**with_transfer(app.state, transfer))
+
+    try:
+        async with app.lanes.setdefault(transfer.connection_id, asyncio.Lock()):
+            name = await model_file_name(file)
+            change(phase="sending", name=name)
+            await _send(app, transfer, file, name, change)
+        change(phase="done", sent=transfer.size, rate=None)
+        app.say(f"{name} is added")
+    except asyncio.CancelledError:
+        change(phase="cancelled", rate=None)
+        app.say(f"{transfer.name} is cancelled")
+    except Exception as error:
+        if not isinstance(error, ModelTabError):
+            app.alert(error)
+        change(phase="failed", rate=None, error=record_of(error))
+        app.say(f"{transfer.name} could not be added")
+    finally:
+        del app.transfers[transfer.id]
+    await refresh(app, transfer.connection_id)
+    if transfer.phase == "done" and model_of(app.state, app.state.settings.model) is None:
+        app.set_setting(model=model_key(transfer.connection_id, transfer.name))
+
+
+async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change: Change) -> None:
+    host = app.provider(transfer.connection_id).host
+    if host is None:
+        raise ModelTabError("This connection takes no model files.", "Choose another destination.")
+    meter = RateMeter()
+
+    def progress(sent: int) -> None:
+        rate = meter.add(app.clock(), sent)
+        change(sent=sent, rate=rate, phase="processing" if sent >= file.size else "sending")
+
+    progress(0)
+    await host.add(file, name, progress)
+
+
+async def model_file_name(file: ModelFile) -> str:
+    """The name under which a file is stored: it ends in .gguf.
+
+    :raises NotAModel: when the file does not begin as a GGUF file does, whatever its name.
+    """
+    if file.size == 0:
+        raise NotAModel(f"{file.name} is empty.", "Choose the complete model file.")
+    if await file.head(len(MAGIC)) != MAGIC:
+        raise NotAModel(
+            f"{file.name} is not a GGUF file.", "Choose a .gguf file: models of other kinds have to be converted first."
+        )
+    if file.name.lower().endswith(".gguf"):
+        return file.name
+    stem = file.name[: -len(".bin")] if file.name.lower().endswith(".bin") else file.name
+    return stem + ".gguf"

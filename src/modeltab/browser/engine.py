@@ -1,0 +1,173 @@
+"""The engine in the tab: llama.cpp as WebAssembly, through wllama, in a worker of its own."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import js
+from pyodide.ffi import JsException, create_proxy
+
+from modeltab.browser.interop import absolute, error_text, from_object, module, to_object
+from modeltab.domain.errors import EngineFailed, ModelTabError
+from modeltab.providers.base import Json, OnFraction
+from modeltab.providers.in_tab import EngineInfo
+
+WLLAMA = "./static/vendor/wllama/index.js"
+WASM = "./static/vendor/wllama/wllama.wasm"
+COMPAT = {"worker": "./static/vendor/wllama/compat/wllama.js", "wasm": "./static/vendor/wllama/compat/wllama.wasm"}
+#: Decoding is bound by memory, not arithmetic: beyond a handful of threads each one only waits for the others.
+MAX_THREADS = 8
+
+
+class WllamaEngine:
+    """One model at a time."""
+
+    def __init__(self) -> None:
+        self.info: EngineInfo | None = None
+        self._wllama: Any = None
+        self._work: asyncio.Future[str | None] | None = None
+
+    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+        """Load a model. Cancelling the task ends the worker."""
+        await self.unload()
+        library = await module(WLLAMA)
+        wllama = library.Wllama.new(
+            to_object({"default": absolute(WASM)}),
+            _config(library.LoggerWithoutDebug),
+        )
+        # For browsers without memory64 and JSPI. Named here because the library's own default fetches it from a CDN.
+        wllama.setCompat(to_object({name: absolute(path) for name, path in COMPAT.items()}))
+        threads = thread_count()
+        gpu = await has_gpu()
+        counted = _count_reads(file, on_fraction)
+        self._wllama = wllama
+        try:
+            await wllama.loadModel(
+                _list(file),
+                to_object({"n_ctx": n_ctx, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}),
+            )
+        except (JsException, asyncio.CancelledError) as error:
+            await self.unload()
+            if isinstance(error, JsException):
+                raise _load_error(name, error_text(error)) from None
+            raise
+        finally:
+            counted.destroy()
+            del file.slice
+        context = from_object(wllama.getLoadedContextInfo())
+        self.info = EngineInfo(
+            name, context["n_ctx"], context["n_ctx_train"], threads if wllama.isMultithread() else 1, gpu
+        )
+
+    async def unload(self) -> None:
+        """End the worker, which frees all of its memory."""
+        wllama, self._wllama, self.info, self._work = self._wllama, None, None, None
+        if wllama is not None:
+            await wllama.exit()
+
+    async def chat(self, body: Json) -> AsyncIterator[Json]:
+        """The chunks of a streamed chat completion."""
+        if self._wllama is None:
+            raise EngineFailed("No model is loaded in this tab.", "Send the message again.")
+        chunks: asyncio.Queue[str | None] = asyncio.Queue()
+        controller = js.AbortController.new()
+        on_data = create_proxy(lambda chunk: chunks.put_nowait(js.JSON.stringify(chunk)))
+        options = to_object({**body, "stream": True})
+        options.onData = on_data
+        options.abortSignal = controller.signal
+        work = asyncio.ensure_future(self._run(self._work, options))
+        self._work = work
+
+        def end(_: Any) -> None:
+            chunks.put_nowait(None)
+            on_data.destroy()
+
+        work.add_done_callback(end)
+        try:
+            while (chunk := await chunks.get()) is not None:
+                yield json.loads(chunk)
+            error = work.result()
+            if error is not None:
+                raise _generation_error(error)
+        finally:
+            # The engine looks at the signal between tokens. Nobody waits for that here; the next request does.
+            controller.abort()
+
+    async def _run(self, before: "asyncio.Future[str | None] | None", options: Any) -> str | None:
+        """One completion, after the one before it has let go of the engine; the error's text if it fails."""
+        if before is not None:
+            await before
+        try:
+            await self._wllama.createChatCompletion(options)
+        except JsException as error:
+            return error_text(error)
+        return None
+
+
+def thread_count() -> int:
+    """Threads for the engine: every core, where the page is isolated; else one, for there is no shared memory."""
+    return min(js.navigator.hardwareConcurrency or 1, MAX_THREADS) if js.crossOriginIsolated else 1
+
+
+async def has_gpu() -> bool:
+    """Whether WebGPU has a real adapter. One made in software is slower than the engine's own threads."""
+    gpu = getattr(js.navigator, "gpu", None)
+    if not gpu:
+        return False
+    try:
+        adapter = await gpu.requestAdapter()
+    except JsException:
+        return False
+    return bool(adapter) and not getattr(adapter.info, "isFallbackAdapter", False)
+
+
+def _config(logger: Any) -> Any:
+    config = to_object({"suppressNativeLog": True})
+    config.logger = logger
+    return config
+
+
+def _list(item: Any) -> Any:
+    items = js.Array.new()
+    items.push(item)
+    return items
+
+
+def _count_reads(file: Any, on_fraction: OnFraction) -> Any:
+    """Tell how much of the file the engine has read: it tells no progress, but it reads through `slice`.
+
+    The file gets a `slice` of its own for as long as the model loads; the returned proxy is to be destroyed.
+    """
+    whole = js.Blob.new(_list(file))
+    size = file.size or 1
+
+    def read(start: float = 0, end: float | None = None, *_: Any) -> Any:
+        on_fraction(min(1.0, (size if end is None else end) / size))
+        return whole.slice(start, size if end is None else end)
+
+    proxy = create_proxy(read)
+    file.slice = proxy
+    return proxy
+
+
+def _load_error(name: str, detail: str) -> ModelTabError:
+    if "memory" in detail.lower() or "alloc" in detail.lower():
+        return EngineFailed(
+            f"{name} does not fit into the memory that a tab has.",
+            "Use a smaller model or quantization, or a smaller context size in Parameters.",
+            detail,
+        )
+    return EngineFailed(
+        f"{name} could not be loaded.", "The file may be damaged, or of a kind that this engine does not know.", detail
+    )
+
+
+def _generation_error(detail: str) -> EngineFailed:
+    if "context" in detail.lower():
+        return EngineFailed(
+            "The conversation no longer fits into the model's context.",
+            "Start a new chat, or set a larger context size in Parameters.",
+            detail,
+        )
+    return EngineFailed("The model stopped with an error.", "Try again; if it stays, unload the model and load it again.", detail)

@@ -1,0 +1,42 @@
+"""Values across the border between Python and JavaScript.
+
+Structured values cross as JSON text: exact, no proxies to destroy, and quicker than converting object by object.
+"""
+
+import json
+from typing import Any
+
+import js
+from pyodide.ffi import JsException
+from pyscript import js_import
+
+
+def to_object(value: Any) -> Any:
+    """A plain JavaScript object from JSON-like values."""
+    return js.JSON.parse(json.dumps(value))
+
+
+def from_object(value: Any) -> Any:
+    """JSON-like values from a plain JavaScript object."""
+    return json.loads(js.JSON.stringify(value))
+
+
+def absolute(path: str) -> str:
+    """A path beside index.html as a full URL: a module resolves relative ones against itself."""
+    return js.URL.new(path, js.document.baseURI).href
+
+
+async def module(path: str) -> Any:
+    """A JavaScript module beside index.html."""
+    (loaded,) = await js_import(absolute(path))
+    return loaded
+
+
+def error_name(error: JsException) -> str:
+    """The name of the JavaScript error behind an exception: "AbortError", "QuotaExceededError", …"""
+    return str(getattr(error, "name", "") or "")
+
+
+def error_text(error: JsException) -> str:
+    """The message of the JavaScript error behind an exception."""
+    return str(getattr(error, "message", "") or error)

@@ -1,0 +1,164 @@
+"""Requests: fetch for what is answered, XMLHttpRequest for a file that goes up (it alone tells progress)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import js
+from pyodide.ffi import JsException, create_proxy, to_js
+
+from modeltab.browser.files import BrowserFile
+from modeltab.browser.interop import error_text, to_object
+from modeltab.domain.connections import host_of, is_loopback
+from modeltab.domain.errors import CutOff, OfflineOnly, Unreachable
+from modeltab.providers.base import HttpRequest, ModelFile, OnBytes
+
+
+class FetchResponse:
+    """A response of fetch, read as it comes."""
+
+    def __init__(self, response: Any, controller: Any, url: str) -> None:
+        self._response = response
+        self._controller = controller
+        self._url = url
+        self._read = False
+        self.status: int = response.status
+        self.headers: Mapping[str, str] = {}
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The body in pieces, as they arrive."""
+        body = self._response.body
+        if not body:
+            return
+        reader = body.getReader()
+        try:
+            while not (chunk := await reader.read()).done:
+                yield chunk.value.to_bytes()
+            self._read = True
+        except JsException as error:
+            raise CutOff(
+                "The connection broke before the answer was complete.",
+                "Check that the server is still running, then try again.",
+                f"{self._url}: {error_text(error)}",
+            ) from None
+
+    async def aclose(self) -> None:
+        """Abort what has not been read, so that the server sees it."""
+        if not self._read:
+            self._controller.abort()
+
+
+class XhrResponse:
+    """The answer to an upload: small, and here as a whole."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.headers: Mapping[str, str] = {}
+        self._body = body
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The body in one piece."""
+        yield self._body
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+class BrowserTransport:
+    """Requests from this page.
+
+    :param offline_only: whether the person's setting keeps requests on this machine.
+    """
+
+    def __init__(self, offline_only: Callable[[], bool]) -> None:
+        self._offline_only = offline_only
+
+    async def send(self, request: HttpRequest) -> FetchResponse:
+        """Send a request; cancelling the task aborts it."""
+        self._check_allowed(request.url)
+        controller = js.AbortController.new()
+        options = to_object(
+            {
+                "method": request.method,
+                "headers": dict(request.headers),
+                "credentials": "omit",
+                "referrerPolicy": "no-referrer",
+                "cache": "no-store",
+            }
+        )
+        options.signal = controller.signal
+        if request.body is not None:
+            options.body = to_js(request.body)
+        try:
+            return FetchResponse(await js.fetch(request.url, options), controller, request.url)
+        except JsException as error:
+            raise unreachable(request.url, error_text(error)) from None
+        except asyncio.CancelledError:
+            controller.abort()
+            raise
+
+    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> XhrResponse:
+        """Post a file. The browser reads it from disk as it goes: memory stays flat."""
+        assert isinstance(file, BrowserFile)
+        self._check_allowed(url)
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        sent = 0
+
+        def progress(event: Any) -> None:
+            nonlocal sent
+            sent = min(int(event.loaded), file.size)  # `loaded` counts the multipart frame too
+            on_bytes(sent)
+
+        def end(event: Any) -> None:
+            if not ended.done():
+                ended.set_result(event.type)
+
+        form = js.FormData.new()
+        form.append(field, file.handle, name)
+        request = js.XMLHttpRequest.new()
+        request.open("POST", url)
+        request.responseType = "arraybuffer"
+        proxies = [create_proxy(progress), create_proxy(end)]
+        request.upload.addEventListener("progress", proxies[0])
+        for kind in ("load", "error", "abort", "timeout"):
+            request.addEventListener(kind, proxies[1])
+        try:
+            request.send(form)
+            if await ended != "load":
+                raise broken_upload(url, sent, file.size)
+            return XhrResponse(request.status, request.response.to_bytes())
+        except asyncio.CancelledError:
+            request.abort()
+            raise
+        finally:
+            for proxy in proxies:
+                proxy.destroy()
+
+    def _check_allowed(self, url: str) -> None:
+        if self._offline_only() and not is_loopback(host_of(url)):
+            raise OfflineOnly(
+                f"“Offline only” is on, so {host_of(url)} is not asked.", "Switch it off in Settings to use this connection."
+            )
+
+
+def unreachable(url: str, detail: str) -> Unreachable:
+    """The error for a request without an answer. The browser hides the cause from a page, so all likely ones are named."""
+    origin = js.URL.new(url).origin
+    return Unreachable(
+        f"No answer from {origin}.",
+        f"Start the server there, or correct the address. If it runs, it must allow requests from {js.location.origin} (CORS).",
+        f"{url}: {detail}",
+    )
+
+
+def broken_upload(url: str, sent: int, size: int) -> Unreachable:
+    """The error for an upload that ended without an answer."""
+    if not sent:
+        return unreachable(url, "the upload did not start")
+    return Unreachable(
+        f"The connection broke after {sent / 1e6:,.0f} of {size / 1e6:,.0f} MB; the server kept nothing of it.",
+        "It may have stopped, run out of disk space, or take only smaller files (MAX_CONTENT_LENGTH). Look at its log, then retry.",
+        f"{url}: the request ended without an answer",
+    )
+
+

@@ -1,0 +1,65 @@
+"""Connections: where models are."""
+
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from modeltab.domain.errors import BadRequest
+
+Health = Literal["unknown", "checking", "healthy", "unreachable", "unauthorized"]
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Connection(NamedTuple):
+    """One connection, as it is kept.
+
+    :param type: the name of a connection type in `providers.registry`.
+    :param base_url: empty for a type that has no address.
+    """
+
+    id: str
+    type: str
+    name: str
+    base_url: str = ""
+
+
+class HealthRecord(NamedTuple):
+    """What is known of a connection's health, and why it is so."""
+
+    health: Health = "unknown"
+    text: str = ""
+    advice: str = ""
+    detail: str = ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this very machine."""
+    host = host.lower().strip("[]")
+    return host in LOOPBACK_HOSTS or host.endswith(".localhost") or host.startswith("127.")
+
+
+def host_of(url: str) -> str:
+    """The host of an address, empty when it has none."""
+    return urlsplit(url).hostname or ""
+
+
+def clean_base_url(text: str) -> str:
+    """A base URL as it is kept: http or https, a host, no trailing slash.
+
+    :raises BadRequest: when it cannot be one.
+    """
+    url = text.strip().rstrip("/")
+    if "://" not in url:
+        url = "http://" + url
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 — reading it is what checks it
+    except ValueError as error:
+        raise BadRequest(f"“{text}” is not an address.", "Type it like http://127.0.0.1:5000/api/v1.", str(error)) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in url):
+        raise BadRequest(f"“{text}” is not an http address.", "Type it like http://127.0.0.1:5000/api/v1.")
+    if parts.username or parts.password:
+        raise BadRequest("An address must not contain a user name or password.", "Remove the part before the @.")
+    if parts.query or parts.fragment:
+        raise BadRequest("A base URL ends before any ? or #.", "Remove that part of the address.")
+    return url

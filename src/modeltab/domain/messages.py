@@ -1,0 +1,97 @@
+"""Conversations and their messages.
+
+The messages of a conversation are a tree: each names its parent, and an edit or a new answer is a new child beside the
+old one, so nothing is ever overwritten. What a person sees is one path through it, from the root to the conversation's leaf.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from modeltab.domain.errors import ErrorRecord
+
+Role = Literal["system", "user", "assistant"]
+Status = Literal["streaming", "done", "stopped", "error"]
+Messages = Mapping[str, "Message"]
+
+
+class Stats(NamedTuple):
+    """The figures of one answer. None where nobody told."""
+
+    seconds: float | None = None
+    first_token_seconds: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens_per_second: float | None = None
+
+
+class Message(NamedTuple):
+    """One message. `created` is in seconds since 1970; `model` and `connection` name who answered."""
+
+    id: str
+    conversation_id: str
+    parent_id: str | None
+    role: Role
+    text: str
+    created: float
+    status: Status = "done"
+    reasoning: str = ""
+    model: str = ""
+    connection: str = ""
+    stats: Stats = Stats()
+    finish_reason: str = ""
+    error: ErrorRecord | None = None
+
+
+class Conversation(NamedTuple):
+    """A conversation's record. `leaf_id` is the last message of the path that is shown."""
+
+    id: str
+    title: str
+    created: float
+    updated: float
+    leaf_id: str | None = None
+
+
+def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:
+    """The messages from the root to `leaf_id`, in order."""
+    found: list[Message] = []
+    while leaf_id is not None and leaf_id in messages:
+        message = messages[leaf_id]
+        found.append(message)
+        leaf_id = message.parent_id
+    return tuple(reversed(found))
+
+
+def versions(messages: Messages, message: Message) -> tuple[Message, ...]:
+    """The message and its siblings of the same role, oldest first."""
+    siblings = [m for m in messages.values() if m.parent_id == message.parent_id and m.role == message.role]
+    return tuple(sorted(siblings, key=lambda m: (m.created, m.id)))
+
+
+def newest_leaf(messages: Messages, message_id: str) -> str:
+    """The end of the newest branch below a message."""
+    while True:
+        children = [m for m in messages.values() if m.parent_id == message_id]
+        if not children:
+            return message_id
+        message_id = max(children, key=lambda m: (m.created, m.id)).id
+
+
+def subtree(messages: Messages, message_id: str) -> frozenset[str]:
+    """The ids of a message and of everything that follows from it."""
+    children: dict[str | None, list[str]] = {}
+    for message in messages.values():
+        children.setdefault(message.parent_id, []).append(message.id)
+    found: set[str] = set()
+    pending = [message_id]
+    while pending:
+        current = pending.pop()
+        found.add(current)
+        pending.extend(children.get(current, ()))
+    return frozenset(found)
+
+
+def title_from(text: str, limit: int = 60) -> str:
+    """A conversation's title from its first message: the first line with something on it, at most `limit` characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "New chat")
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

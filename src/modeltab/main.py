@@ -1,0 +1,114 @@
+"""The composition root: builds the parts and hands them to each other. Nobody else constructs them."""
+
+import asyncio
+import os
+import time
+from typing import Any
+
+import js
+
+from modeltab.actions import connections, conversations, navigation
+from modeltab.actions.app import App, facts_of
+from modeltab.actions.table import perform
+from modeltab.browser.conversations import Conversations
+from modeltab.browser.dom import BrowserPage
+from modeltab.browser.engine import WllamaEngine
+from modeltab.browser.files import RemoteFile
+from modeltab.browser.local_storage import LocalStorage
+from modeltab.browser.opfs import OpfsModels
+from modeltab.browser.transport import BrowserTransport
+from modeltab.domain.catalogue import STARTER
+from modeltab.domain.connections import Connection
+from modeltab.domain.errors import ModelTabError
+from modeltab.providers import in_tab, local_llm
+from modeltab.providers.registry import Registry
+from modeltab.state.records import UnreadableError, config_from_json
+from modeltab.state.store import Settings, State, Store
+from modeltab.state.updates import running_transfers
+
+
+async def start() -> None:
+    """Build the app and show it; from the end of this on, every control answers."""
+    try:
+        await _start()
+    except Exception as error:
+        js.modeltabBoot.fail("The app met an error while starting.", "Try again. If it stays, report the details.", repr(error))
+        raise
+
+
+async def _start() -> None:
+    page = BrowserPage()
+    loading = asyncio.ensure_future(page.load())
+    config = LocalStorage()
+    store = Store(State())
+    files = OpfsModels()
+    transport = BrowserTransport(lambda: store.state.settings.offline_only)
+    registry = Registry((in_tab.connection_type(files, WllamaEngine()), local_llm.connection_type(transport)))
+    app = App(
+        store,
+        registry,
+        page,
+        Conversations(),
+        config,
+        starter=lambda: RemoteFile(STARTER.name, STARTER.size, STARTER.sources),
+        clock=time.time,
+        new_id=lambda: os.urandom(8).hex(),
+    )
+    kept, settings, problem = _configuration(config, registry)
+    store.update(
+        connections=kept,
+        facts=facts_of(registry, kept),
+        types=registry.types,
+        settings=settings,
+        route=navigation.parse(js.location.hash),
+        isolated=bool(js.crossOriginIsolated),
+    )
+    visible = asyncio.Event()
+    visible.set()
+    page.perform = lambda event: perform(app, event)
+    page.busy = lambda: bool(running_transfers(store.state))
+    await loading
+    page.draw(store.state)
+    store.subscribe(page.show)
+    page.listen(
+        on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)) and None,
+        on_visible=lambda seen: visible.set() if seen else visible.clear(),
+    )
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: _unhandled(app, context))
+    page.ready()
+    if problem:
+        app.alert(ModelTabError(problem, "The default connections and settings apply."))
+    app.spawn(_fill(app, files))
+    for connection in kept:
+        app.spawn(connections.watch(app, connection.id, visible))
+
+
+def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Connection, ...], Settings, str]:
+    """Connections and settings as kept, or as they are at first; and what was wrong with what was kept."""
+    value, problem = config.read()
+    connections_, settings = registry.default_connections(), Settings()
+    if value is not None:
+        try:
+            connections_, settings = config_from_json(value)
+        except UnreadableError as error:
+            problem = config.set_aside(str(error))
+    known = {type_.name for type_ in registry.types}
+    permanent = {c.type for c in connections_}
+    missing = tuple(
+        c for c in registry.default_connections() if registry.type_of(c.type).permanent and c.type not in permanent
+    )
+    return (*missing, *(c for c in connections_ if c.type in known)), settings, problem
+
+
+async def _fill(app: App, files: OpfsModels) -> None:
+    """Bring what the first screen can do without."""
+    await files.clean()
+    await conversations.load_list(app)
+    await navigation.go(app, js.location.hash)
+    await connections.refresh_all(app)
+
+
+def _unhandled(app: App, context: dict[str, Any]) -> None:
+    app.alert(context.get("exception") or RuntimeError(str(context.get("message"))))
+
+

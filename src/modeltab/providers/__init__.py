@@ -1,0 +1,1 @@
+"""The APIs that ModelTab speaks: one module each, behind the protocols of `base`."""

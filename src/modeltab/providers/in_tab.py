@@ -1,0 +1,236 @@
+"""Models in this tab: GGUF files in the browser's own storage, run by an engine in a worker.
+
+What stores the files and what runs them are protocols here; `browser.opfs` and `browser.engine` keep them.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, NamedTuple, Protocol
+
+from modeltab.domain.errors import BadRequest, EngineFailed
+from modeltab.domain.models import Model
+from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage
+from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelFile, OnBytes, OnFraction
+
+#: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
+DEFAULT_CONTEXT = 4096
+
+
+class StoredFile(NamedTuple):
+    """A model file in the browser's storage. `size` in bytes, `modified` ISO 8601."""
+
+    name: str
+    size: int
+    modified: str
+
+
+class ModelStore(Protocol):
+    """Where the tab keeps model files."""
+
+    async def list(self) -> tuple[StoredFile, ...]:
+        """The complete files. One that is still being written is not among them."""
+        ...
+
+    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+        """Copy a file in. Cancelling the task leaves nothing behind."""
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Delete a file."""
+        ...
+
+    async def open(self, name: str) -> Any:
+        """A file for the engine."""
+        ...
+
+
+class EngineInfo(NamedTuple):
+    """What runs: shown in the model's details."""
+
+    name: str
+    n_ctx: int
+    n_ctx_train: int
+    n_threads: int
+    gpu: bool
+
+
+class Engine(Protocol):
+    """What runs a model: one at a time."""
+
+    info: EngineInfo | None
+
+    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+        """Load a model, unloading the one before."""
+        ...
+
+    async def unload(self) -> None:
+        """Free the memory."""
+        ...
+
+    def chat(self, body: Json) -> AsyncIterator[Json]:
+        """An OpenAI chat completion's chunks. Closing the iterator stops the generation."""
+        ...
+
+
+class InTab:
+    """The models of this tab."""
+
+    capabilities = Capabilities(
+        streaming=True,
+        parameters=frozenset(
+            {"system_prompt", "temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "extra_json"}
+        ),
+        defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
+    )
+    max_file_bytes: int | None = None
+    syncs = False
+    loads = True
+    unloads_one = True
+
+    def __init__(self, connection_id: str, store: ModelStore, engine: Engine) -> None:
+        self._connection_id = connection_id
+        self._store = store
+        self._engine = engine
+        self.host = self
+        self.memory = self
+
+    async def check(self) -> str:
+        """Always there: it is this page."""
+        count = len(await self._store.list())
+        return f"{count} {'model' if count == 1 else 'models'} in this browser's storage"
+
+    async def models(self) -> tuple[Model, ...]:
+        """The files in storage; the loaded one says how it runs."""
+        return tuple(self._model(file) for file in await self._store.list())
+
+    async def sync(self) -> tuple[Model, ...]:
+        """The list, read again."""
+        return await self.models()
+
+    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+        """Copy a file into storage."""
+        await self._store.add(file, name, on_bytes)
+
+    async def remove(self, name: str) -> None:
+        """Delete a file, unloading it first."""
+        await self.unload(name)
+        await self._store.remove(name)
+
+    async def loaded(self) -> tuple[str, ...]:
+        """The one that is loaded, if any."""
+        info = self._engine.info
+        return (info.name,) if info else ()
+
+    async def load(self, name: str, parameters: Parameters, on_fraction: OnFraction) -> None:
+        """Load a model unless it is loaded with that context already."""
+        n_ctx = parameters.n_ctx or DEFAULT_CONTEXT
+        info = self._engine.info
+        if info and info.name == name and (info.n_ctx == n_ctx or n_ctx > info.n_ctx_train == info.n_ctx):
+            return
+        await self._engine.load(await self._store.open(name), name, n_ctx, on_fraction)
+
+    async def unload(self, name: str) -> None:
+        """Unload the model if it is the one that is loaded."""
+        info = self._engine.info
+        if info and info.name == name:
+            await self._engine.unload()
+
+    async def free(self) -> None:
+        """Unload whatever is loaded."""
+        await self._engine.unload()
+
+    async def generate(self, request: ChatRequest) -> AsyncIterator[Event]:
+        """Stream an answer. The model is loaded already: `load` comes first, with its own progress."""
+        async with aclosing(self._engine.chat(chat_body(request))) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                for event in events_of(chunk):
+                    yield event
+
+    def _model(self, file: StoredFile) -> Model:
+        info = self._engine.info
+        if not info or info.name != file.name:
+            return Model(self._connection_id, file.name, file.size, modified=file.modified)
+        details = {
+            "Context": f"{info.n_ctx} of {info.n_ctx_train} tokens",
+            "Threads": str(info.n_threads),
+            "GPU": "WebGPU" if info.gpu else "none",
+        }
+        return Model(self._connection_id, file.name, file.size, modified=file.modified, state="Loaded", details=details)
+
+
+def chat_body(request: ChatRequest) -> Json:
+    """The request as the body of an OpenAI chat completion.
+
+    :raises BadRequest: when the extra JSON is not an object.
+    """
+    parameters = request.parameters
+    messages = [{"role": m.role, "content": m.text} for m in request.messages if m.text]
+    if parameters.system_prompt:
+        messages.insert(0, {"role": "system", "content": parameters.system_prompt})
+    body: dict[str, Json] = {"messages": messages, "return_progress": True}
+    for name in ("temperature", "max_tokens", "top_p", "top_k", "seed"):
+        value = getattr(parameters, name)
+        if value is not None:
+            body[name] = value
+    return {**body, **extra_fields(parameters.extra_json)}
+
+
+def extra_fields(text: str | None) -> dict[str, Json]:
+    """The extra JSON of the parameters.
+
+    :raises BadRequest: when it is not an object.
+    """
+    if not text or not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadRequest("The extra JSON is not JSON.", "Correct it in Parameters, or empty it.", str(error)) from None
+    if not isinstance(value, dict):
+        raise BadRequest("The extra JSON is not an object.", 'Write it like {"min_p": 0.1}.')
+    return value
+
+
+def events_of(chunk: Json) -> list[Event]:
+    """The events in one chunk of a streamed chat completion.
+
+    :raises EngineFailed: when the chunk is an error.
+    """
+    if chunk.get("error"):
+        raise EngineFailed("The engine stopped.", "Try again; a shorter conversation or a larger context may help.", str(chunk["error"]))
+    events: list[Event] = []
+    progress = chunk.get("prompt_progress")
+    if progress and progress.get("total"):
+        events.append(Progress("Reading the prompt", progress["processed"] / progress["total"]))
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") or {}
+        if delta.get("reasoning_content"):
+            events.append(ReasoningDelta(delta["reasoning_content"]))
+        if delta.get("content"):
+            events.append(TextDelta(delta["content"]))
+        if choice.get("finish_reason"):
+            events.append(Finished("length" if choice["finish_reason"] == "length" else "stop", choice["finish_reason"]))
+    timings = chunk.get("timings")
+    if timings:
+        events.append(
+            Usage(
+                prompt_tokens=timings.get("cache_n", 0) + timings.get("prompt_n", 0),
+                completion_tokens=timings.get("predicted_n"),
+                seconds=(timings.get("prompt_ms", 0) + timings.get("predicted_ms", 0)) / 1000,
+                tokens_per_second=timings.get("predicted_per_second"),
+            )
+        )
+    return events
+
+
+def connection_type(store: ModelStore, engine: Engine) -> ConnectionType:
+    """The type for the registry."""
+    return ConnectionType(
+        "in-tab",
+        "In this tab",
+        takes_url=False,
+        permanent=True,
+        build=lambda connection_id, base_url: InTab(connection_id, store, engine),
+        about="Models that run in this browser tab. Nothing leaves this machine.",
+    )

@@ -1,0 +1,205 @@
+"""The Local LLM API: docs/local-llm-api.openapi.yaml. All eight endpoints.
+
+It answers in one piece and keeps no conversation: the earlier messages are rendered into the question, one request goes
+out, and the whole text comes back as one event. It cannot be told to stop; ending the request only stops the waiting.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+from modeltab.domain.errors import BadReply
+from modeltab.domain.messages import Message
+from modeltab.domain.models import Model
+from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, Usage
+from modeltab.providers.base import (
+    Capabilities,
+    ConnectionType,
+    HttpRequest,
+    Json,
+    ModelFile,
+    OnBytes,
+    OnFraction,
+    Transport,
+)
+from modeltab.providers.http import call, decode_json, error_from, json_request, read
+
+DEFAULT_URL = "http://127.0.0.1:5000/api/v1"
+
+#: What to do about each error that the API documents, by the beginning of its own words.
+ADVICE = {
+    "No file part in the request": "Choose the file again; if it stays, the server expects another form field.",
+    "No file selected": "Choose a file, then add it again.",
+    "Invalid file type": "Add a file whose name ends in .gguf; a GGUF file under another name can be renamed.",
+    "File already exists": "Delete the model of that name on the server first, or rename the file.",
+    "Model not found": "It may have been deleted on the server: press Sync on the Models page to read its list again.",
+    "Request body is required": "Send the message again.",
+    "Question is required": "Type a message, then send it again.",
+    "Model name is required": "Choose a model, then send it again.",
+    "Failed to list models": "Check that the server may read its models folder.",
+    "Failed to generate response": "The server's log says more. Try another model, fewer GPU layers or a smaller batch.",
+    "": "The server's own log says more.",
+}
+
+
+class LocalLlm:
+    """A Local LLM API at `base_url`."""
+
+    capabilities = Capabilities(
+        streaming=False,
+        parameters=frozenset({"system_prompt", "template", "temperature", "n_gpu_layers", "n_batch"}),
+        defaults={"temperature": 0.6, "n_gpu_layers": 40, "n_batch": 512},
+    )
+    max_file_bytes: int | None = 10 * 1024**3
+    syncs = True
+    loads = False
+    unloads_one = False
+
+    def __init__(self, connection_id: str, base_url: str, transport: Transport) -> None:
+        self._connection_id = connection_id
+        self._base_url = base_url.rstrip("/")
+        self._transport = transport
+        self.host = self
+        self.memory = self
+
+    async def check(self) -> str:
+        """GET /health: the service's name and version, when it says that it is healthy."""
+        reply = await self._call("GET", "/health")
+        status = _text(reply, "status")
+        if status != "healthy":
+            raise BadReply(f"The server says that it is “{status}”.", ADVICE[""], str(reply))
+        return f"{_text(reply, 'service')} {_text(reply, 'version')}"
+
+    async def models(self) -> tuple[Model, ...]:
+        """GET /models."""
+        return self._models(await self._call("GET", "/models"))
+
+    async def sync(self) -> tuple[Model, ...]:
+        """POST /models/sync."""
+        reply = await self._call("POST", "/models/sync")
+        return self._models(reply.get("data") if isinstance(reply, dict) else None)
+
+    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+        """POST /models: the file as the multipart part "file"."""
+        url = self._base_url + "/models"
+        response = await self._transport.upload(url, "file", file, name, on_bytes)
+        body = await read(response)
+        if response.status == 413:
+            advice = {"": "The server's limit is MAX_CONTENT_LENGTH: raise it and start the server again."}
+            raise error_from(413, body, url, advice)
+        if response.status >= 400:
+            raise error_from(response.status, body, url, ADVICE)
+        _text(decode_json(body, url), "filename")
+
+    async def remove(self, name: str) -> None:
+        """DELETE /models/{model_name}, with or without .gguf."""
+        await self._call("DELETE", "/models/" + quote(name, safe=""))
+
+    async def loaded(self) -> tuple[str, ...]:
+        """GET /cache/status."""
+        reply = await self._call("GET", "/cache/status")
+        names = reply.get("cached_models") if isinstance(reply, dict) else None
+        if not isinstance(names, list):
+            raise _unlike("the cache's state", reply)
+        return tuple(_with_suffix(str(name)) for name in names)
+
+    async def load(self, name: str, parameters: Parameters, on_fraction: OnFraction) -> None:
+        """Nothing to do: the server loads a model at its first prompt."""
+
+    async def unload(self, name: str) -> None:
+        """The API unloads all models or none."""
+        await self.free()
+
+    async def free(self) -> None:
+        """POST /cache/clear."""
+        await self._call("POST", "/cache/clear")
+
+    async def generate(self, request: ChatRequest) -> AsyncIterator[Event]:
+        """POST /generate."""
+        parameters = request.parameters
+        sent: dict[str, Json] = {
+            "question": render_question(request.messages, parameters.system_prompt),
+            "model_name": request.model,
+        }
+        for name in ("template", "n_gpu_layers", "n_batch", "temperature"):
+            value = getattr(parameters, name)
+            if value is not None:
+                sent[name] = value
+        url = self._base_url + "/generate"
+        reply = await call(self._transport, json_request("POST", url, sent), ADVICE)
+        if not isinstance(reply, dict) or reply.get("success") is not True or not isinstance(reply.get("response"), str):
+            raise _unlike("an answer", reply)
+        yield TextDelta(reply["response"])
+        yield _usage(reply)
+        yield Finished("stop")
+
+    async def _call(self, method: str, path: str) -> Json:
+        return await call(self._transport, HttpRequest(method, self._base_url + path), ADVICE)
+
+    def _models(self, reply: Json) -> tuple[Model, ...]:
+        entries = reply.get("models") if isinstance(reply, dict) else None
+        if not isinstance(entries, list):
+            raise _unlike("a list of models", reply)
+        return tuple(self._model(entry) for entry in entries)
+
+    def _model(self, entry: Json) -> Model:
+        name = _text(entry, "name")
+        path = str(entry.get("path", ""))
+        return Model(
+            self._connection_id,
+            name,
+            size_text=str(entry.get("size", "")),
+            modified=str(entry.get("modified", "")),
+            details={"Path": path} if path else {},
+        )
+
+
+def render_question(messages: tuple[Message, ...], system_prompt: str | None) -> str:
+    """A conversation as one question. A first message without a system prompt is the question as it is."""
+    spoken = [m for m in messages if m.role != "system" and m.text]
+    question = spoken[-1].text if spoken else ""
+    parts = [system_prompt] if system_prompt else []
+    if len(spoken) < 2:
+        return "\n\n".join([*parts, question])
+    names = {"user": "User", "assistant": "Assistant"}
+    transcript = "\n\n".join(f"{names[m.role]}: {m.text}" for m in spoken)
+    return "\n\n".join([*parts, "Continue this conversation.", transcript, "Assistant:"])
+
+
+def _usage(reply: Json) -> Usage:
+    seconds, tokens = reply.get("processing_time"), reply.get("token_count")
+    seconds = float(seconds) if isinstance(seconds, int | float) else None
+    tokens = tokens if isinstance(tokens, int) else None
+    speed = tokens / seconds if tokens and seconds else None
+    return Usage(completion_tokens=tokens, seconds=seconds, tokens_per_second=speed)
+
+
+def _with_suffix(name: str) -> str:
+    return name if re.search(r"\.gguf$", name, re.IGNORECASE) else name + ".gguf"
+
+
+def _text(reply: Json, name: str) -> str:
+    value = reply.get(name) if isinstance(reply, dict) else None
+    if not isinstance(value, str):
+        raise _unlike(f"“{name}”", reply)
+    return value
+
+
+def _unlike(what: str, reply: Json) -> BadReply:
+    return BadReply(
+        f"The server answered without {what}: this may not be a Local LLM API.",
+        "Check the base URL: it ends in /api/v1 unless the server is set up otherwise.",
+        str(reply)[:400],
+    )
+
+
+def connection_type(transport: Transport) -> ConnectionType:
+    """The type for the registry."""
+    return ConnectionType(
+        "local-llm",
+        "Local LLM API",
+        takes_url=True,
+        default_url=DEFAULT_URL,
+        build=lambda connection_id, base_url: LocalLlm(connection_id, base_url, transport),
+        about="A model server on this machine or in your network.",
+    )

@@ -1,0 +1,1 @@
+"""The app's one state and the store that holds it."""

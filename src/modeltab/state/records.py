@@ -1,0 +1,142 @@
+"""What is kept, as JSON-like values: the configuration (localStorage), conversations and messages (IndexedDB), exports.
+
+Names are those of the values' own fields. Reading is strict where a wrong value would break something later, and forgiving
+where a newer version may have added a field.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modeltab.domain.connections import Connection, clean_base_url
+from modeltab.domain.errors import ErrorRecord, ModelTabError
+from modeltab.domain.messages import Conversation, Message, Stats
+from modeltab.domain.requests import Parameters
+from modeltab.state.store import Settings
+
+#: The version of the configuration. A change that an older ModelTab would misread raises it, and `migrate` learns the step.
+CONFIG_VERSION = 1
+
+Record = dict[str, Any]
+
+
+class UnreadableError(ValueError):
+    """A record that is not what it should be."""
+
+
+def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> Record:
+    """The configuration as it is kept."""
+    return {
+        "version": CONFIG_VERSION,
+        "connections": [connection._asdict() for connection in connections],
+        "settings": {**settings._asdict(), "parameters": _given(settings.parameters._asdict())},
+    }
+
+
+def config_from_json(value: Any) -> tuple[tuple[Connection, ...], Settings]:
+    """The configuration from what was kept.
+
+    :raises UnreadableError: when it is not one, or of a newer version.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("version"), int):
+        raise UnreadableError("it has no version")
+    if value["version"] > CONFIG_VERSION:
+        raise UnreadableError(f"it was written by a newer ModelTab, version {value['version']}")
+    entries, settings = value.get("connections"), value.get("settings")
+    if not isinstance(entries, list) or not isinstance(settings, Mapping):
+        raise UnreadableError("connections or settings are missing")
+    return tuple(map(connection_from_json, entries)), _settings_from_json(settings)
+
+
+def connection_from_json(value: Any) -> Connection:
+    """A connection. :raises UnreadableError: when it is not one."""
+    fields = _fields(Connection, value, ("id", "type", "name", "base_url"))
+    if not fields["id"] or "/" in fields["id"]:
+        raise UnreadableError("a connection has no usable id")
+    if fields["base_url"]:
+        try:
+            fields["base_url"] = clean_base_url(fields["base_url"])
+        except ModelTabError as error:
+            raise UnreadableError(error.message) from None
+    return Connection(**fields)
+
+
+def _settings_from_json(value: Mapping[str, Any]) -> Settings:
+    theme = value.get("theme")
+    model = value.get("model")
+    return Settings(
+        theme=theme if theme in ("auto", "light", "dark") else "auto",
+        offline_only=value.get("offline_only") is True,
+        model=model if isinstance(model, str) else "",
+        parameters=_parameters_from_json(value.get("parameters")),
+    )
+
+
+_TEXT_PARAMETERS = frozenset({"system_prompt", "template", "extra_json"})
+
+
+def _parameters_from_json(value: Any) -> Parameters:
+    kept = {}
+    for name, item in value.items() if isinstance(value, Mapping) else ():
+        right = isinstance(item, str) if name in _TEXT_PARAMETERS else isinstance(item, int | float)
+        if name in Parameters._fields and right and not isinstance(item, bool):
+            kept[name] = item
+    return Parameters(**kept)
+
+
+def conversation_to_json(conversation: Conversation) -> Record:
+    """A conversation's record."""
+    return conversation._asdict()
+
+
+def conversation_from_json(value: Any) -> Conversation:
+    """A conversation. :raises UnreadableError: when it is not one."""
+    fields = _fields(Conversation, value, ("id", "title"))
+    for name in ("created", "updated"):
+        if not isinstance(fields.get(name), int | float):
+            raise UnreadableError(f"a conversation has no {name}")
+    return Conversation(**fields)
+
+
+def message_to_json(message: Message) -> Record:
+    """A message's record."""
+    record = message._asdict()
+    record["stats"] = _given(message.stats._asdict())
+    record["error"] = message.error._asdict() if message.error else None
+    return record
+
+
+def message_from_json(value: Any) -> Message:
+    """A message. :raises UnreadableError: when it is not one."""
+    fields = _fields(Message, value, ("id", "conversation_id", "role", "text"))
+    if fields["role"] not in ("system", "user", "assistant"):
+        raise UnreadableError(f"a message has the role {fields['role']!r}")
+    if not isinstance(fields.get("created"), int | float):
+        raise UnreadableError("a message has no time")
+    if fields.get("status") not in ("streaming", "done", "stopped", "error"):
+        fields["status"] = "done"
+    stats, error = fields.get("stats"), fields.get("error")
+    fields["stats"] = Stats(**_numbers(Stats, stats)) if isinstance(stats, Mapping) else Stats()
+    fields["error"] = ErrorRecord(**_texts(ErrorRecord, error)) if isinstance(error, Mapping) and "message" in error else None
+    return Message(**fields)
+
+
+def _fields(kind: Any, value: Any, texts: tuple[str, ...]) -> Record:
+    """The fields of `value` that `kind` has; those in `texts` must be there as text."""
+    if not isinstance(value, Mapping):
+        raise UnreadableError(f"a {kind.__name__.lower()} is not an object")
+    for name in texts:
+        if not isinstance(value.get(name), str):
+            raise UnreadableError(f"a {kind.__name__.lower()} has no {name}")
+    return {name: value[name] for name in kind._fields if name in value}
+
+
+def _numbers(kind: Any, value: Mapping[str, Any]) -> Record:
+    return {name: value[name] for name in kind._fields if isinstance(value.get(name), int | float)}
+
+
+def _texts(kind: Any, value: Mapping[str, Any]) -> Record:
+    return {name: str(value[name]) for name in kind._fields if name in value}
+
+
+def _given(values: Mapping[str, Any]) -> Record:
+    return {name: value for name, value in values.items() if value is not None}

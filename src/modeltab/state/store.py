@@ -1,0 +1,147 @@
+"""The store: one immutable state, replaced as a whole; those who listen are told once for each replacement."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from modeltab.domain.connections import Connection, HealthRecord
+from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.messages import Conversation, Message
+from modeltab.domain.models import Model
+from modeltab.domain.requests import Parameters
+from modeltab.domain.transfers import Transfer
+from modeltab.providers.base import Capabilities, ConnectionType
+
+
+class Settings(NamedTuple):
+    """What a person set, kept in localStorage. `theme`: "auto", "light" or "dark"."""
+
+    theme: str = "auto"
+    offline_only: bool = False
+    model: str = ""
+    parameters: Parameters = Parameters()
+
+
+class Facts(NamedTuple):
+    """What a connection can do, for views: they see facts, not providers."""
+
+    type_label: str
+    capabilities: Capabilities
+    permanent: bool = False
+    takes_url: bool = True
+    adds: bool = False
+    max_file_bytes: int | None = None
+    syncs: bool = False
+    loads: bool = False
+    unloads_one: bool = False
+    frees: bool = False
+
+
+class Route(NamedTuple):
+    """Where the person is: a page, and on the chat page a conversation's id."""
+
+    page: str = "chat"
+    id: str = ""
+
+
+class Picker(NamedTuple):
+    """The model picker: whether it is open, what is typed, which option is active."""
+
+    open: bool = False
+    query: str = ""
+    active: int = 0
+
+
+class Dialog(NamedTuple):
+    """The dialog that is open. `values` are its fields as last typed, so that a redraw keeps them."""
+
+    name: str
+    subject: str = ""
+    values: Mapping[str, str] = {}
+    note: str = ""
+    error: ErrorRecord | None = None
+    busy: bool = False
+
+
+class Alert(NamedTuple):
+    """An error that needs the person, shown until it is closed."""
+
+    id: str
+    error: ErrorRecord
+
+
+class Generation(NamedTuple):
+    """An answer that is coming. `started` and `now` in seconds since 1970; `progress` is what comes before tokens."""
+
+    message_id: str
+    conversation_id: str
+    started: float
+    now: float
+    streaming: bool
+    progress: str = ""
+
+
+class Attachment(NamedTuple):
+    """A text file that goes with the next message."""
+
+    id: str
+    name: str
+    text: str
+
+
+class Storage(NamedTuple):
+    """The browser's storage, in bytes."""
+
+    used: int = 0
+    quota: int = 0
+    persisted: bool = False
+
+
+class State(NamedTuple):
+    """Everything that the page shows."""
+
+    route: Route = Route()
+    settings: Settings = Settings()
+    connections: tuple[Connection, ...] = ()
+    types: tuple[ConnectionType, ...] = ()
+    facts: Mapping[str, Facts] = {}
+    health: Mapping[str, HealthRecord] = {}
+    models: Mapping[str, tuple[Model, ...]] = {}
+    transfers: tuple[Transfer, ...] = ()
+    conversations: tuple[Conversation, ...] = ()
+    conversations_loaded: bool = False
+    search: str = ""
+    conversation: Conversation | None = None
+    messages: Mapping[str, Message] = {}
+    editing: str = ""
+    generation: Generation | None = None
+    attachments: tuple[Attachment, ...] = ()
+    picker: Picker = Picker()
+    dialog: Dialog | None = None
+    alerts: tuple[Alert, ...] = ()
+    status: str = ""
+    storage: Storage = Storage()
+    isolated: bool = False
+
+
+Listener = Callable[[State], None]
+
+
+class Store:
+    """Holds the state."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._listeners: list[Listener] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Tell `listener` of every new state."""
+        self._listeners.append(listener)
+
+    def update(self, **changes: Any) -> None:
+        """Replace fields of the state."""
+        state = self.state._replace(**changes)
+        if state == self.state:
+            return
+        self.state = state
+        for listener in self._listeners:
+            listener(state)

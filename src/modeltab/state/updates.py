@@ -1,0 +1,73 @@
+"""Pure updates: a state and what happened → the changes to make. And questions that more than one part asks of a state."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modeltab.domain.connections import Connection, HealthRecord
+from modeltab.domain.messages import Message
+from modeltab.domain.models import Model, ModelState, split_key
+from modeltab.domain.transfers import ENDED, Transfer
+from modeltab.state.store import State
+
+Changes = dict[str, Any]
+
+
+def connection(state: State, connection_id: str) -> Connection | None:
+    """A connection by its id."""
+    return next((c for c in state.connections if c.id == connection_id), None)
+
+
+def connection_name(state: State, connection_id: str) -> str:
+    """A connection's name, or its id when it is gone."""
+    found = connection(state, connection_id)
+    return found.name if found else connection_id
+
+
+def all_models(state: State) -> list[Model]:
+    """The models of every connection, in the connections' order."""
+    return [model for c in state.connections for model in state.models.get(c.id, ())]
+
+
+def model_of(state: State, key: str) -> Model | None:
+    """A model by its key."""
+    connection_id, name = split_key(key)
+    return next((m for m in state.models.get(connection_id, ()) if m.name == name), None)
+
+
+def with_health(state: State, connection_id: str, record: HealthRecord) -> Changes:
+    """A connection's health became known."""
+    return {"health": {**state.health, connection_id: record}}
+
+
+def with_models(state: State, connection_id: str, models: tuple[Model, ...], loaded: tuple[str, ...] = ()) -> Changes:
+    """A connection's models became known, and which of them are in memory."""
+    marked = tuple(m._replace(state="Loaded") if m.name in loaded else m for m in models)
+    return {"models": {**state.models, connection_id: marked}}
+
+
+def with_model_state(state: State, key: str, model_state: ModelState, progress: float = 0.0) -> Changes:
+    """A model's state changed."""
+    connection_id, name = split_key(key)
+    models = tuple(
+        m._replace(state=model_state, progress=progress) if m.name == name else m
+        for m in state.models.get(connection_id, ())
+    )
+    return {"models": {**state.models, connection_id: models}}
+
+
+def with_transfer(state: State, transfer: Transfer) -> Changes:
+    """A transfer is new or changed."""
+    if any(t.id == transfer.id for t in state.transfers):
+        return {"transfers": tuple(transfer if t.id == transfer.id else t for t in state.transfers)}
+    return {"transfers": (*state.transfers, transfer)}
+
+
+def running_transfers(state: State) -> tuple[Transfer, ...]:
+    """The transfers that have not ended."""
+    return tuple(t for t in state.transfers if t.phase not in ENDED)
+
+
+def with_message(state: State, message: Message) -> Changes:
+    """A message is new or changed, in the conversation that is shown."""
+    messages: Mapping[str, Message] = {**state.messages, message.id: message}
+    return {"messages": messages}

@@ -1,0 +1,57 @@
+"""The dialog that is open, if any."""
+
+from modeltab.state.store import Dialog, State
+from modeltab.state.updates import model_of
+from modeltab.views import connections, models, parameters
+from modeltab.views.html import EMPTY, Html, Template
+from modeltab.views.parts import button, icon_button
+
+_DIALOG = Template(
+    '<dialog class="dialog" id="the-dialog" aria-labelledby="dialog-title" data-name="{name}"><header class="dialog-header">'
+    '<h2 id="dialog-title">{title}</h2>{close}</header><div class="dialog-body">{body}</div></dialog>'
+)
+_CONFIRM = Template(
+    '<p>{text}</p><div class="dialog-bar"><span class="spacer"></span>{cancel}{confirm}</div>',
+)
+
+
+def dialog(state: State) -> Html:
+    """The open dialog, empty when there is none."""
+    if state.dialog is None:
+        return EMPTY
+    title, body = _content(state, state.dialog)
+    return _DIALOG(
+        name=state.dialog.name, title=title, body=body, close=icon_button("close", "Close dialog", "dialog.close", "")
+    )
+
+
+def _content(state: State, item: Dialog) -> tuple[str, Html]:
+    if item.name == "add-model":
+        return "Add model", models.add_form(state, item)
+    if item.name == "details":
+        return "Details", models.details(state, item)
+    if item.name == "connection":
+        return ("Edit connection" if item.subject else "Add connection"), connections.form(state, item)
+    if item.name == "parameters":
+        return "Parameters", _parameters(state, item)
+    return _confirmation(item)
+
+
+def _parameters(state: State, item: Dialog) -> Html:
+    model = model_of(state, state.settings.model)
+    facts = state.facts.get(model.connection_id) if model else None
+    lead = f"For every model; what {model.name} cannot take is disabled." if model else "For every model that takes them."
+    return parameters.form(item, facts, lead)
+
+
+def _confirmation(item: Dialog) -> tuple[str, Html]:
+    """A question before something is lost: `values` hold its words and the action that goes on."""
+    values = item.values
+    body = _CONFIRM(
+        text=item.note,
+        cancel=button("Cancel", "dialog.close"),
+        confirm=button(values["confirm"], values["action"], item.subject, kind="danger solid"),
+    )
+    return values["title"], body
+
+

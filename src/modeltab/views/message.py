@@ -1,0 +1,156 @@
+"""One message of a conversation."""
+
+from modeltab.domain.messages import Message, Messages, Stats, versions
+from modeltab.state.store import Generation, State
+from modeltab.views import format as fmt
+from modeltab.views.html import EMPTY, Html, Template
+from modeltab.views.parts import button, error_text, icon_button
+
+_MESSAGE = Template(
+    '<article class="message" id="m-{id}" data-role="{role}" data-status="{status}" aria-label="{who}">'
+    '<header class="message-head"><span class="message-who">{who}</span><span class="message-where">{where}</span></header>'
+    "{reasoning}{body}{error}"
+    '<footer class="message-foot"><span class="message-stats" data-part="stats">{stats}</span>'
+    '<span class="message-actions">{versions}{actions}</span></footer></article>'
+)
+_REASONING = Template(
+    '<details class="reasoning"><summary>Reasoning</summary>'
+    '<div class="prose" data-part="reasoning" data-markdown="">{text}</div></details>'
+)
+_PROSE = Template('<div class="prose message-text" data-part="text" data-markdown="">{text}</div>')
+_PLAIN = Template('<div class="plain message-text" data-part="text">{text}</div>')
+_WAITING = Template(
+    '<div class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>{text}</span></div>'
+    '<div class="message-text" data-part="text"></div>'
+)
+_EDITOR = Template(
+    '<form class="editor" data-submit="message.edit.save" data-id="{id}">'
+    '<textarea class="input" id="edit-{id}" name="text" rows="4" aria-label="Edited message">{text}</textarea>'
+    '<div class="editor-bar">{cancel}<button class="button primary small" type="submit">Save and send</button></div></form>'
+)
+_ERROR = Template('<div class="message-error" role="alert">{text}<div class="error-actions">{retry}</div></div>')
+_VERSIONS = Template('<span class="versions">{before}<span class="versions-count">{n} of {m}</span>{after}</span>')
+
+_NAMES = {"user": "You", "assistant": "Assistant", "system": "System"}
+
+
+def message(item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str) -> Html:
+    """A message.
+
+    :param editing: whether its text is being edited.
+    :param generation: the answer that is coming, when it is this one.
+    :param where: the name of the connection that answered.
+    """
+    return _MESSAGE(
+        id=item.id,
+        role=item.role,
+        status=item.status,
+        who=item.model or _NAMES[item.role],
+        where=where,
+        reasoning=_REASONING(text=item.reasoning) if item.reasoning else EMPTY,
+        body=_body(item, editing, generation),
+        error=_error(item),
+        stats=_figures(item, generation),
+        versions=_versions(item, messages),
+        actions=EMPTY if item.status == "streaming" or editing else _actions(item),
+    )
+
+
+def _body(item: Message, editing: bool, generation: Generation | None) -> Html:
+    if editing:
+        cancel = button("Cancel", "message.edit.cancel", item.id, kind="small")
+        return _EDITOR(id=item.id, text=item.text, cancel=cancel)
+    if item.role == "user":
+        return _PLAIN(text=item.text)
+    if item.status == "streaming" and not item.text:
+        return _WAITING(text=generation.progress if generation else "")
+    return _PROSE(text=item.text)
+
+
+def _error(item: Message) -> Html:
+    if item.error:
+        retry = button("Retry", "message.regenerate", item.id, kind="small")
+        return _ERROR(text=error_text(item.error), retry=retry)
+    return EMPTY
+
+
+def _actions(item: Message) -> Html:
+    buttons = icon_button("copy", "Copy", "message.copy", item.id)
+    if item.role == "user":
+        buttons = Html(buttons + icon_button("edit", "Edit", "message.edit", item.id))
+    if item.role == "assistant":
+        buttons = Html(buttons + icon_button("retry", "Regenerate", "message.regenerate", item.id))
+    return Html(buttons + icon_button("delete", "Delete", "message.delete.ask", item.id))
+
+
+def _versions(item: Message, messages: Messages) -> Html:
+    siblings = versions(messages, item)
+    if len(siblings) < 2:
+        return EMPTY
+    place = next(i for i, sibling in enumerate(siblings) if sibling.id == item.id)
+    before = siblings[place - 1].id if place else ""
+    after = siblings[place + 1].id if place + 1 < len(siblings) else ""
+    return _VERSIONS(
+        before=icon_button("previous", "Previous version", "message.version", before, disabled=not before),
+        n=place + 1,
+        m=len(siblings),
+        after=icon_button("next", "Next version", "message.version", after, disabled=not after),
+    )
+
+
+def _figures(item: Message, generation: Generation | None) -> str:
+    if item.status == "streaming" and generation:
+        passed = fmt.duration(generation.now - generation.started)
+        return passed if generation.streaming else f"{passed} · the server answers in one piece"
+    parts = []
+    if item.status == "stopped":
+        parts.append("Stopped")
+    if item.finish_reason == "length":
+        parts.append("Cut off at the token limit")
+    return " · ".join([*parts, *stats_parts(item.stats)])
+
+
+def stats_parts(stats: Stats) -> list[str]:
+    """An answer's figures in words."""
+    parts = []
+    if stats.completion_tokens is not None:
+        parts.append(f"{stats.completion_tokens} tokens")
+    if stats.seconds is not None:
+        parts.append(fmt.seconds(stats.seconds))
+    if stats.tokens_per_second is not None:
+        parts.append(f"{stats.tokens_per_second:.1f} tokens/s")
+    if stats.first_token_seconds is not None:
+        parts.append(f"first token after {fmt.seconds(stats.first_token_seconds)}")
+    if stats.prompt_tokens is not None:
+        parts.append(f"{stats.prompt_tokens} prompt tokens")
+    return parts
+
+
+class MessageViews:
+    """The messages of the shown path as HTML, each drawn again only when something that it shows has changed.
+
+    A streamed token changes one message, so it draws one message, however long the conversation is.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
+
+    def draw(self, state: State, shown: tuple[Message, ...], names: dict[str, str]) -> list[tuple[str, Html]]:
+        """(element id, HTML) of each message of the path."""
+        drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
+        counts: dict[tuple[str | None, str], int] = {}
+        for other in state.messages.values():
+            place = (other.parent_id, other.role)
+            counts[place] = counts.get(place, 0) + 1
+        for item in shown:
+            generation = state.generation if state.generation and state.generation.message_id == item.id else None
+            editing = state.editing == item.id
+            where = names.get(item.connection, item.connection)
+            inputs = (item, editing, generation, where, counts[(item.parent_id, item.role)])
+            known = self._drawn.get(item.id)
+            if known and known[0] == inputs:
+                drawn[item.id] = known
+            else:
+                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where))
+        self._drawn = drawn
+        return [(f"m-{key}", html) for key, (_, html) in drawn.items()]

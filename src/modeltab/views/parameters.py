@@ -1,0 +1,67 @@
+"""The form "Parameters": each with its default, and disabled with the reason where the model's connection cannot take it."""
+
+from typing import NamedTuple
+
+from modeltab.state.store import Dialog, Facts
+from modeltab.views.html import EMPTY, Html, Template, join
+from modeltab.views.parts import button, error_text, field, number_input, text_area
+
+_FORM = Template(
+    '<form data-submit="parameters.save" class="dialog-form">{error}<p class="dialog-lead">{lead}</p>'
+    '<div class="fields">{fields}</div>'
+    '<div class="dialog-bar">{reset}<span class="spacer"></span>{cancel}'
+    '<button class="button primary" type="submit">Save</button></div></form>'
+)
+
+
+class Field(NamedTuple):
+    """One parameter's control. `step`, `low` and `high` are for numbers; a text has rows instead."""
+
+    name: str
+    label: str
+    hint: str
+    rows: int = 0
+    step: str = "1"
+    low: str = "0"
+    high: str = ""
+
+
+FIELDS = (
+    Field("system_prompt", "System prompt", "Said before the conversation, to every model that takes one.", rows=3),
+    Field("template", "Template", "Your own prompt template, such as “{question}” with text around it.", rows=2),
+    Field("temperature", "Temperature", "0 is always the likeliest word; higher is freer.", step="0.05", high="2"),
+    Field("max_tokens", "Max tokens", "The longest answer.", low="1"),
+    Field("top_p", "Top P", "Only the likeliest words that make up this share.", step="0.01", high="1"),
+    Field("top_k", "Top K", "Only this many of the likeliest words.", low="0"),
+    Field("seed", "Seed", "The same seed, the same answer.", low="0"),
+    Field("n_gpu_layers", "GPU layers", "Layers of the model that go to the GPU.", low="0"),
+    Field("n_batch", "Batch size", "Tokens of the prompt that are read at a time.", low="1"),
+    Field("n_ctx", "Context size", "Tokens that the model can look back on. A change loads the model again.", low="256", step="1"),
+    Field("extra_json", "Extra JSON", "Fields for the request that are not listed here.", rows=2),
+)
+
+
+def form(dialog: Dialog, facts: Facts | None, lead: str) -> Html:
+    """The form for the chosen model's connection; without one, all fields are open."""
+    return _FORM(
+        error=error_text(dialog.error) if dialog.error else EMPTY,
+        lead=lead,
+        fields=join(_control(item, dialog.values.get(item.name, ""), facts) for item in FIELDS),
+        reset=button("Use defaults", "parameters.reset"),
+        cancel=button("Cancel", "dialog.close"),
+    )
+
+
+def _control(item: Field, value: str, facts: Facts | None) -> Html:
+    taken = facts is None or item.name in facts.capabilities.parameters
+    default = facts.capabilities.defaults.get(item.name) if facts else None
+    placeholder = f"Default: {default}" if default is not None else "Default: the model's own"
+    if item.rows:
+        placeholder = "Default: none"
+    hint = item.hint if taken or facts is None else f"{facts.type_label} does not take it."
+    element_id = f"parameter-{item.name}"
+    if item.rows:
+        control = text_area(element_id, item.name, value, placeholder, item.rows, disabled=not taken)
+    else:
+        control = number_input(element_id, item.name, value, placeholder, item.step, item.low, item.high, not taken)
+    return field(element_id, item.label, control, hint)

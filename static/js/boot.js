@@ -1,0 +1,122 @@
+// The start, before Python is up. A classic script, in old syntax on purpose: it has to run where nothing else can
+// (file://, an old browser) to say why. It also narrows what the page may execute, so it comes before everything else.
+(function () {
+  "use strict";
+  var root = document.documentElement;
+
+  // The theme before the first paint. Python owns the setting; this only reads it.
+  try {
+    var stored = JSON.parse(localStorage.getItem("modeltab.config"));
+    var theme = stored && stored.settings && stored.settings.theme;
+    if (theme === "light" || theme === "dark") root.setAttribute("data-theme", theme);
+  } catch (error) {
+    // No storage, or an entry that is not JSON: Python reports it once it is up.
+  }
+
+  // Trusted Types: 'unsafe-eval' is there for PyScript alone, which compiles one string while it starts, before the page
+  // has read anything from outside. That one passes; every later string is refused.
+  if (window.trustedTypes && window.trustedTypes.createPolicy) {
+    var scripts = 0;
+    window.trustedTypes.createPolicy("default", {
+      createScript: function (source) {
+        scripts += 1;
+        var isHook = source.indexOf("(function anonymous(") === 0 && source.length < 400;
+        return scripts === 1 && isHook && root.getAttribute("data-state") === "booting" ? source : null;
+      },
+      createScriptURL: function (url) {
+        var own = new URL("./", document.baseURI).href;
+        var full = new URL(url, document.baseURI).href;
+        if (full.indexOf("blob:" + location.origin + "/") === 0) {
+          return own + "static/js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
+        }
+        return full === own + "sw.js" || full === own + "static/js/model_writer.js" ? full : null;
+      },
+      createHTML: function () {
+        return null; // HTML enters in one place, browser/dom.py, as a fragment that DOMPurify made
+      }
+    });
+  }
+
+  function text(id, value) {
+    var element = document.getElementById(id);
+    if (element) element.textContent = value;
+  }
+
+  function fail(reason, advice, detail) {
+    if (root.getAttribute("data-state") !== "booting") return;
+    root.setAttribute("data-state", "failed");
+    function show() {
+      text("failure-reason", reason);
+      text("failure-advice", advice);
+      text("failure-detail", detail || "Nothing more is known.");
+      document.getElementById("failure").hidden = false;
+      document.getElementById("failure-retry").onclick = function () { location.reload(); };
+    }
+    if (document.getElementById("failure")) show();
+    else document.addEventListener("DOMContentLoaded", show);
+  }
+  window.modeltabBoot = { fail: fail };
+
+  if (location.protocol === "file:") {
+    return fail(
+      "A browser does not run this app from a file.",
+      "Open a terminal in its folder, run: python run.py — or any static file server, such as python3 -m http.server — and open the address that it prints.",
+      location.href
+    );
+  }
+  var missing = [];
+  if (typeof WebAssembly !== "object") missing.push("WebAssembly");
+  if (!("noModule" in document.createElement("script"))) missing.push("JavaScript modules");
+  if (typeof Array.prototype.at !== "function") missing.push("JavaScript of 2022");
+  if (typeof indexedDB === "undefined") missing.push("IndexedDB");
+  if (missing.length) {
+    return fail(
+      "This browser lacks: " + missing.join(", ") + ".",
+      "Use a current version of Chrome, Edge, Firefox or Safari; if this is one, a setting or an extension switches it off.",
+      navigator.userAgent
+    );
+  }
+
+  // A missing file fails silently otherwise: resource errors do not bubble, so listen while they are captured.
+  window.addEventListener("error", function (event) {
+    var target = event.target;
+    if (target && target.tagName === "SCRIPT") {
+      fail(
+        "A file of the app is missing: " + new URL(target.src).pathname,
+        "Run python run.py once in the app's folder (it fetches what the app is made of), then try again.",
+        target.src
+      );
+    } else if (event.message) {
+      fail("The app met an error while starting.", "Try again. If it stays, report the details below.", event.message);
+    }
+  }, true);
+  window.addEventListener("unhandledrejection", function (event) {
+    fail("The app met an error while starting.", "Try again. If it stays, report the details below.", String(event.reason));
+  });
+
+  var lines = {
+    "Loading interpreter": "Loading Python…",
+    "Loaded interpreter": "Starting Python…",
+    "Loading files": "Loading the app…"
+  };
+  window.addEventListener("py:progress", function (event) {
+    if (lines[event.detail]) text("boot-line", lines[event.detail]);
+  });
+
+  // Threads for a model in the tab need a cross-origin isolated page. A host that sends the headers needs nothing; for
+  // every other, the service worker adds them, from the next load on. That load is made at once where nothing is lost.
+  if (!window.crossOriginIsolated && window.isSecureContext && navigator.serviceWorker) {
+    navigator.serviceWorker.register("sw.js").then(function () {
+      return navigator.serviceWorker.ready;
+    }).then(function () {
+      var message = document.getElementById("message");
+      var once = !sessionStorage.getItem("modeltab.isolated");
+      if (once && root.getAttribute("data-state") === "booting" && message && !message.value) {
+        sessionStorage.setItem("modeltab.isolated", "tried");
+        location.reload();
+      }
+    }).catch(function (error) {
+      console.info("ModelTab: no service worker, so models in the tab run on one thread.", error);
+    });
+  }
+})();

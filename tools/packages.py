@@ -1,0 +1,33 @@
+"""The browser-side libraries from npm, exactly those that package-lock.json names, checked against its hashes."""
+
+import shutil
+from pathlib import Path
+
+from tools.report import Problem, succeeds
+
+_GET_NODE = (
+    "Install Node.js 20 or newer, which brings npm: from nodejs.org, with your system's package manager "
+    "(Debian and Ubuntu: sudo apt install nodejs npm; macOS: brew install node; "
+    "Windows: winget install OpenJS.NodeJS.LTS), then run this again."
+)
+
+
+def node() -> str:
+    """Return the path of Node.js."""
+    return _program("node")
+
+
+def install_packages(root: Path) -> None:
+    """Fill node_modules from the lock file. No package's own install script runs: none of ours needs one."""
+    if not succeeds([_program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], root):
+        raise Problem(
+            "npm could not install the browser-side libraries (npm ci failed).",
+            "Check the internet connection and npm's own message above, then run this again.",
+        )
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise Problem(f"{name} was not found on this computer.", _GET_NODE)
+    return found

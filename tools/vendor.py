@@ -1,0 +1,120 @@
+"""The third-party files that the browser loads, copied out of node_modules into static/vendor/.
+
+Only what is needed at run time, each library's licence beside it, and nothing that would be fetched from another host.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.report import Problem
+
+VENDOR_FOLDER = Path("static", "vendor")
+_PACKAGES = Path("node_modules")
+# What sends the browser's developer tools after a source map that is not there, by the kind of file that it is in:
+# a comment, and in WebAssembly a section of its own at the very end.
+_SOURCE_MAP = {
+    ".css": re.compile(rb"/\*[#@] ?sourceMappingURL=[^*]*\*/"),
+    ".js": re.compile(rb"^\s*//[#@] ?sourceMappingURL=[^\s'\"]*\s*$", re.MULTILINE),
+    ".mjs": re.compile(rb"^\s*//[#@] ?sourceMappingURL=[^\s'\"]*\s*$", re.MULTILINE),
+    ".wasm": re.compile(rb"\x00.\x10sourceMappingURL.[!-~]+\Z", re.DOTALL),
+}
+
+
+@dataclass(frozen=True)
+class Library:
+    """What is taken from one npm package.
+
+    Args:
+        package: its name.
+        folder: its folder in static/vendor/.
+        files: file in the package (may be a pattern) → name in the folder; an empty name keeps the file's own.
+        bundled: packages whose code is inside these files, so that their licences come along.
+    """
+
+    package: str
+    folder: str
+    files: dict[str, str]
+    bundled: tuple[str, ...] = ()
+
+
+LIBRARIES = (
+    Library("@pyscript/core", "pyscript", {"dist/*.js": "", "dist/*.css": ""}, ("polyscript", "coincident")),
+    Library(
+        "pyodide",
+        "pyodide",
+        # Not its python_stdlib.zip: ours is compiled (stdlib.py).
+        {"pyodide.mjs": "", "pyodide.asm.mjs": "", "pyodide.asm.wasm": "", "pyodide-lock.json": ""},
+    ),
+    Library("@wllama/wllama", "wllama", {"esm/index.min.js": "index.js", "esm/wasm/wllama.wasm": ""}),
+    # For browsers without what the main build needs (Safari); the library would fetch it from a CDN.
+    Library("@wllama/wllama-compat", "wllama/compat", {"wasm/wllama.js": "", "wasm/wllama.wasm": ""}),
+    Library("dexie", "dexie", {"dist/modern/dexie.min.mjs": "dexie.mjs"}),
+    Library(
+        "markdown-it",
+        "markdown-it",
+        {"dist/browser/markdown-it.esm.min.mjs": "markdown-it.mjs"},
+        ("entities", "linkify-it", "mdurl", "punycode.js", "uc.micro"),
+    ),
+    Library("dompurify", "dompurify", {"dist/purify.es.mjs": ""}),
+    Library("idiomorph", "idiomorph", {"dist/idiomorph.esm.js": ""}),
+)
+
+
+def copy_libraries(root: Path, stdlib: Path) -> None:
+    """Write static/vendor/ anew, with the compiled standard library `stdlib` in Pyodide's folder.
+
+    Raises:
+        Problem: a package has not the files that are expected of it.
+    """
+    target = root / VENDOR_FOLDER
+    partial = target.with_name("vendor.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for library in LIBRARIES:
+        _copy(library, root / _PACKAGES, partial / library.folder)
+    shutil.copyfile(stdlib, partial / "pyodide" / "python_stdlib.zip")
+    shutil.rmtree(target, ignore_errors=True)
+    partial.rename(target)
+
+
+def _copy(library: Library, packages: Path, folder: Path) -> None:
+    package = packages / library.package
+    folder.mkdir(parents=True, exist_ok=True)
+    for pattern, name in library.files.items():
+        found = sorted(package.glob(pattern))
+        if not found:
+            raise Problem(
+                f"{library.package} has no file {pattern}: it is not the version that tools/vendor.py was written for.",
+                "Delete node_modules and run this again; if it stays so, correct the table in tools/vendor.py.",
+            )
+        for path in found:
+            _copy_file(path, folder / (name or path.name))
+    (folder / "LICENSE").write_text(_licence(package), encoding="utf-8")
+    for bundled in library.bundled:
+        (folder / f"LICENSE-{bundled}").write_text(_licence(packages / bundled), encoding="utf-8")
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    if pattern := _SOURCE_MAP.get(source.suffix):
+        content = pattern.sub(b"", content)
+    target.write_bytes(content)
+
+
+def _licence(package: Path) -> str:
+    """Return a package's licence text, or where it ships none, what its description says of its licence and source."""
+    texts = [path.read_text(encoding="utf-8") for path in _licence_files(package)]
+    if texts:
+        return "\n\n".join(texts)
+    about = json.loads((package / "package.json").read_text(encoding="utf-8"))
+    source = about.get("repository") or about.get("homepage") or "unknown"
+    if isinstance(source, dict):
+        source = source["url"]
+    return f"{about['name']} {about['version']}\nLicence: {about['license']}\nSource: {source}\n"
+
+
+def _licence_files(package: Path) -> Iterable[Path]:
+    return sorted(path for path in package.iterdir() if path.name.upper().startswith(("LICENSE", "LICENCE", "NOTICE")))
