@@ -69,3 +69,10 @@ def _playwrights(python: Path) -> Path | None:
     asked = subprocess.run([python, "-c", script], check=False, capture_output=True, text=True)
     path = Path(asked.stdout.strip())
     return path if asked.returncode == 0 and path.is_file() else None
+
+
+def launch_arguments() -> list[str]:
+    """Return what Chromium is started with in tests and benchmarks: no traffic of its own, and no sandbox as root."""
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [*quiet, "--disable-dev-shm-usage", *(["--no-sandbox"] if root else [])]

@@ -65,5 +65,3 @@ def _parser() -> argparse.ArgumentParser:
         "--no-model", dest="model", action="store_false", help="serve, build: leave out the 98 MB starter model"
     )
     return parser
-
-

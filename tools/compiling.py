@@ -49,9 +49,7 @@ def compile_all(jobs: list[Job], root: Path, work: Path) -> dict[str, Path]:
             path = work / job.name / "source" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-    orders = [
-        {"name": job.name, "title": job.title, "shown_as": job.shown_as, "optimize": job.optimize} for job in jobs
-    ]
+    orders = [{"name": job.name, "title": job.title, "shown_as": job.shown_as, "optimize": job.optimize} for job in jobs]
     (work / "jobs.json").write_text(json.dumps(orders), encoding="utf-8")
     if not succeeds([node(), SCRIPTS[0], work], root):
         raise Problem(

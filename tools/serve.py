@@ -230,9 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         status = HTTPStatus.OK
         if (asked := self._range(content)) is not None:
             if not asked:
-                self._send_empty(
-                    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{content.size}"}
-                )
+                self._send_empty(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{content.size}"})
                 return
             first, last = asked[0], asked[-1]
             status = HTTPStatus.PARTIAL_CONTENT

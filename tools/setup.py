@@ -58,9 +58,7 @@ def _modules(root: Path, stamps: Stamps) -> None:
         compiled = compile_all([jobs[name](root) for name in stale], root, root / _FOLDER / "work")
         for name, folder in compiled.items():
             content = (
-                stdlib.stdlib_archive(folder)
-                if name == _STDLIB
-                else archive.app_archive(root / archive.APP_PACKAGE, folder)
+                stdlib.stdlib_archive(folder) if name == _STDLIB else archive.app_archive(root / archive.APP_PACKAGE, folder)
             )
             made[name].parent.mkdir(parents=True, exist_ok=True)
             made[name].write_bytes(content)
@@ -68,11 +66,7 @@ def _modules(root: Path, stamps: Stamps) -> None:
 
 
 def _app_job(root: Path) -> Job:
-    modules = {
-        name: content
-        for name, content in archive.sources(root / archive.APP_PACKAGE).items()
-        if name.endswith(".py")
-    }
+    modules = {name: content for name, content in archive.sources(root / archive.APP_PACKAGE).items() if name.endswith(".py")}
     return Job(_APP, "ModelTab", modules, shown_as="", optimize=0)
 
 

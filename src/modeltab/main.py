@@ -11,11 +11,13 @@ from modeltab.actions import connections, conversations, navigation
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.conversations import Conversations
-from modeltab.browser.dom import BrowserPage
+from modeltab.browser.dom import Drawing
 from modeltab.browser.engine import WllamaEngine
+from modeltab.browser.events import Events
 from modeltab.browser.files import RemoteFile
 from modeltab.browser.local_storage import LocalStorage
 from modeltab.browser.opfs import OpfsModels
+from modeltab.browser.page import BrowserPage
 from modeltab.browser.transport import BrowserTransport
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
@@ -37,8 +39,8 @@ async def start() -> None:
 
 
 async def _start() -> None:
-    page = BrowserPage()
-    loading = asyncio.ensure_future(page.load())
+    drawing = Drawing()
+    loading = asyncio.ensure_future(drawing.load())
     config = LocalStorage()
     store = Store(State())
     files = OpfsModels()
@@ -47,7 +49,7 @@ async def _start() -> None:
     app = App(
         store,
         registry,
-        page,
+        BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state)),
         Conversations(),
         config,
         starter=lambda: RemoteFile(STARTER.name, STARTER.size, STARTER.sources),
@@ -65,22 +67,21 @@ async def _start() -> None:
     )
     visible = asyncio.Event()
     visible.set()
-    page.perform = lambda event: perform(app, event)
-    page.busy = lambda: bool(running_transfers(store.state))
     await loading
-    page.draw(store.state)
-    store.subscribe(page.show)
-    page.listen(
-        on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)) and None,
+    drawing.draw(store.state)
+    store.subscribe(drawing.show)
+    Events(
+        perform=lambda event: perform(app, event),
+        on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
         on_visible=lambda seen: visible.set() if seen else visible.clear(),
+        is_busy=lambda: bool(running_transfers(store.state)),
     )
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: _unhandled(app, context))
-    page.ready()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: _unhandled(app, context))
+    js.document.documentElement.setAttribute("data-state", "ready")
     if problem:
         app.alert(ModelTabError(problem, "The default connections and settings apply."))
     app.spawn(_fill(app, files))
-    for connection in kept:
-        app.spawn(connections.watch(app, connection.id, visible))
+    app.spawn(connections.watch(app, visible))
 
 
 def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Connection, ...], Settings, str]:
@@ -94,9 +95,7 @@ def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Conn
             problem = config.set_aside(str(error))
     known = {type_.name for type_ in registry.types}
     permanent = {c.type for c in connections_}
-    missing = tuple(
-        c for c in registry.default_connections() if registry.type_of(c.type).permanent and c.type not in permanent
-    )
+    missing = tuple(c for c in registry.default_connections() if registry.type_of(c.type).permanent and c.type not in permanent)
     return (*missing, *(c for c in connections_ if c.type in known)), settings, problem
 
 
@@ -110,5 +109,3 @@ async def _fill(app: App, files: OpfsModels) -> None:
 
 def _unhandled(app: App, context: dict[str, Any]) -> None:
     app.alert(context.get("exception") or RuntimeError(str(context.get("message"))))
-
-

@@ -657,9 +657,7 @@ def main() -> None:
     arguments = parse_arguments()
     # A line for each request would fill a pipe that nobody reads, and stop the server.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    app = create_app(
-        arguments.models, arguments.engine, arguments.max_content_length, arguments.max_tokens, arguments.delay
-    )
+    app = create_app(arguments.models, arguments.engine, arguments.max_content_length, arguments.max_tokens, arguments.delay)
     server = make_server(arguments.host, arguments.port, app, threaded=True)
     print(f"listening on http://{arguments.host}:{server.server_port}{API_PREFIX}", flush=True)
     server.serve_forever()

@@ -562,9 +562,7 @@ def test_deleting_a_loaded_model_unloads_it(api: Client) -> None:
     ],
 )
 def test_every_route_answers_a_preflight(api: Client, method: str, path: str) -> None:
-    reply = api.call(
-        "OPTIONS", path, Access_Control_Request_Method=method, Access_Control_Request_Headers="content-type"
-    )
+    reply = api.call("OPTIONS", path, Access_Control_Request_Method=method, Access_Control_Request_Headers="content-type")
     assert reply.status == 200
     assert reply.headers["Access-Control-Allow-Origin"] in ("*", ORIGIN)
     assert method in reply.headers["Access-Control-Allow-Methods"]

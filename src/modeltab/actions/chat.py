@@ -1,20 +1,14 @@
-"""Send a message and take in the answer; stop it, ask again, edit, delete."""
+"""What a person does in a conversation: send, stop, ask again, edit, continue, branch, delete."""
 
-import asyncio
-from contextlib import aclosing
-
+from modeltab.actions.answer import answer, new_conversation, save, set_conversation
 from modeltab.actions.app import App, UiEvent
-from modeltab.domain.errors import CutOff, ModelTabError, record_of
-from modeltab.domain.messages import Conversation, Message, Stats, newest_leaf, path, subtree, title_from
+from modeltab.domain.errors import ModelTabError
+from modeltab.domain.messages import Conversation, Message, newest_leaf, path, subtree
 from modeltab.domain.models import Model, split_key
-from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage
-from modeltab.providers.base import Provider
 from modeltab.state.records import conversation_to_json, message_to_json
-from modeltab.state.store import Attachment, Dialog, Generation
-from modeltab.state.updates import connection_name, model_of, with_message, with_model_state
+from modeltab.state.store import Attachment, Dialog
+from modeltab.state.updates import connection_name, model_of, with_message
 
-#: An answer that is coming is kept this often, in seconds: what a closed lid can cost at most.
-KEEP_EVERY = 1.0
 #: A text file larger than this would fill any context.
 MAX_ATTACHMENT_BYTES = 1_000_000
 
@@ -28,13 +22,13 @@ def send(app: App, event: UiEvent) -> None:
     model = _chosen_model(app)
     if model is None:
         return
-    conversation = app.state.conversation or _new_conversation(app, text or attachments[0].name)
+    conversation = app.state.conversation or new_conversation(app, text or attachments[0].name)
     message = Message(
         app.new_id(), conversation.id, conversation.leaf_id, "user", _with_attachments(text, attachments), app.clock()
     )
     app.update(**with_message(app.state, message), attachments=())
     app.page.set_value("message", "")
-    _answer(app, conversation, message, model)
+    answer(app, conversation, message, model)
 
 
 def composer_key(app: App, event: UiEvent) -> bool:
@@ -59,7 +53,36 @@ def regenerate(app: App, event: UiEvent) -> None:
         return
     model = _chosen_model(app)
     if model is not None:
-        _answer(app, conversation, app.state.messages[message.parent_id], model)
+        answer(app, conversation, app.state.messages[message.parent_id], model)
+
+
+def continue_(app: App, event: UiEvent) -> None:
+    """Go on where an answer was cut off, in a new version beside it."""
+    begun = app.state.messages.get(event.id)
+    conversation = app.state.conversation
+    if begun is None or conversation is None or app.state.generation or begun.parent_id is None:
+        return
+    model = _chosen_model(app)
+    if model is not None and app.provider(model.connection_id).capabilities.continues:
+        answer(app, conversation, app.state.messages[begun.parent_id], model, begun)
+
+
+async def branch(app: App, event: UiEvent) -> None:
+    """Begin a conversation of its own with the messages up to this one."""
+    conversation = app.state.conversation
+    if conversation is None or event.id not in app.state.messages or app.state.generation:
+        return
+    copies: list[Message] = []
+    now = app.clock()
+    own = Conversation(app.new_id(), conversation.title, now, now)
+    for message in path(app.state.messages, event.id):
+        parent = copies[-1].id if copies else None
+        copies.append(message._replace(id=app.new_id(), conversation_id=own.id, parent_id=parent))
+    own = own._replace(leaf_id=copies[-1].id)
+    await app.conversations.save(conversation_to_json(own), *map(message_to_json, copies))
+    app.update(conversations=(own, *app.state.conversations))
+    app.page.go(f"#/chat/{own.id}")
+    app.say("This is a copy of the conversation up to that message")
 
 
 def edit(app: App, event: UiEvent) -> None:
@@ -85,7 +108,7 @@ def save_edit(app: App, event: UiEvent) -> None:
         return
     version = Message(app.new_id(), conversation.id, message.parent_id, "user", text, app.clock())
     app.update(**with_message(app.state, version), editing="")
-    _answer(app, conversation, version, model)
+    answer(app, conversation, version, model)
 
 
 def show_version(app: App, event: UiEvent) -> None:
@@ -93,8 +116,8 @@ def show_version(app: App, event: UiEvent) -> None:
     conversation = app.state.conversation
     if conversation is None or event.id not in app.state.messages:
         return
-    _set_conversation(app, conversation._replace(leaf_id=newest_leaf(app.state.messages, event.id)))
-    app.spawn(_save(app, app.state.conversation))
+    set_conversation(app, conversation._replace(leaf_id=newest_leaf(app.state.messages, event.id)))
+    app.spawn(save(app, app.state.conversation))
 
 
 async def copy(app: App, event: UiEvent) -> None:
@@ -129,9 +152,9 @@ async def delete(app: App, event: UiEvent) -> None:
     else:
         leaf = message.parent_id
     app.update(messages=messages)
-    _set_conversation(app, conversation._replace(leaf_id=leaf))
+    set_conversation(app, conversation._replace(leaf_id=leaf))
     await app.conversations.delete_messages(list(gone))
-    await _save(app, app.state.conversation)
+    await save(app, app.state.conversation)
 
 
 async def attach(app: App, event: UiEvent) -> None:
@@ -167,167 +190,10 @@ def _chosen_model(app: App) -> Model | None:
         connection_id, name = split_key(app.state.settings.model)
         if name:
             where = connection_name(app.state, connection_id)
-            app.alert(ModelTabError(f"{name} is not there now.", f"Choose another model, or look at {where} on the Connections page."))
+            app.alert(
+                ModelTabError(f"{name} is not there now.", f"Choose another model, or look at {where} on the Connections page.")
+            )
         else:
             app.alert(ModelTabError("No model is chosen.", "Choose one above the conversation; your message is kept."))
         return None
     return model
-
-
-def _new_conversation(app: App, text: str) -> Conversation:
-    now = app.clock()
-    conversation = Conversation(app.new_id(), title_from(text), now, now)
-    app.update(conversation=conversation, messages={}, conversations=(conversation, *app.state.conversations))
-    app.page.replace_route(f"#/chat/{conversation.id}")
-    return conversation
-
-
-def _set_conversation(app: App, conversation: Conversation) -> None:
-    """Replace a conversation's record, where it is shown and in the list, the latest first."""
-    others = tuple(c for c in app.state.conversations if c.id != conversation.id)
-    listed = tuple(sorted((*others, conversation), key=lambda c: -c.updated))
-    shown = app.state.conversation
-    app.update(conversations=listed, conversation=conversation if shown and shown.id == conversation.id else shown)
-
-
-def _answer(app: App, conversation: Conversation, question: Message, model: Model) -> None:
-    """Let `model` answer `question` in a new message below it."""
-    provider = app.provider(model.connection_id)
-    now = app.clock()
-    answer = Message(
-        app.new_id(), conversation.id, question.id, "assistant", "", now, "streaming", model=model.name, connection=model.connection_id
-    )
-    conversation = conversation._replace(leaf_id=answer.id, updated=now)
-    request = ChatRequest(model.name, path(app.state.messages, question.id), app.state.settings.parameters)
-    generation = Generation(answer.id, conversation.id, now, now, provider.capabilities.streaming)
-    app.live = answer
-    app.update(**with_message(app.state, answer), generation=generation)
-    _set_conversation(app, conversation)
-    app.say("The answer is coming")
-    app.answering = app.spawn(_run(app, conversation, question, model, provider, request))
-
-
-async def _run(
-    app: App, conversation: Conversation, question: Message, model: Model, provider: Provider, request: ChatRequest
-) -> None:
-    """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
-    ticking = app.spawn(_tick(app))
-    intake = Intake(app, conversation)
-    try:
-        await app.conversations.save(conversation_to_json(conversation), message_to_json(question), message_to_json(intake.message))
-        await load_model(app, provider, model, request.parameters)
-        async with aclosing(provider.generate(request)) as events:  # type: ignore[type-var]
-            async for event in events:
-                intake.take(event)
-        if not intake.finished:
-            raise CutOff("The answer ended before its end mark.", "It may be incomplete. Retry for a new one.")
-        intake.end("done")
-    except asyncio.CancelledError:
-        intake.end("stopped")
-    except Exception as error:
-        if not isinstance(error, ModelTabError):
-            app.alert(error)
-        intake.end("error", error)
-    finally:
-        ticking.cancel()
-        app.live = None
-        app.answering = None
-        app.update(generation=None)
-    app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
-    await app.conversations.save(None, message_to_json(intake.message))
-
-
-async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
-    """Load a model where that is a step of its own, with its progress in the list and at the answer that waits for it."""
-    if provider.memory is None or not provider.memory.loads:
-        return
-
-    def progress(fraction: float) -> None:
-        app.update(**with_model_state(app.state, model.key, "Loading", fraction))
-        _set_progress(app, f"Loading {model.name}: {fraction:.0%}")
-
-    before = await provider.memory.loaded()
-    try:
-        await provider.memory.load(model.name, parameters, progress)
-    finally:
-        app.update(models={**app.state.models, model.connection_id: await provider.models()})
-    if model.name not in before:
-        app.say(f"{model.name} is loaded")
-    _set_progress(app, "Reading the prompt")
-
-
-def _set_progress(app: App, text: str) -> None:
-    if app.state.generation:
-        app.update(generation=app.state.generation._replace(progress=text))
-
-
-async def _tick(app: App) -> None:
-    """Let the time that an answer takes be seen."""
-    while True:
-        await asyncio.sleep(1)
-        if app.state.generation:
-            app.update(generation=app.state.generation._replace(now=app.clock()))
-
-
-class Intake:
-    """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
-
-    def __init__(self, app: App, conversation: Conversation) -> None:
-        assert app.live is not None
-        self.message = app.live
-        self.finished = False
-        self._app = app
-        self._started = app.clock()
-        self._kept = self._started
-        self._conversation = conversation
-
-    def take(self, event: Event) -> None:
-        """Apply one event."""
-        message = self.message
-        if isinstance(event, Progress):
-            _set_progress(self._app, f"{event.what}: {event.fraction:.0%}")
-        elif isinstance(event, TextDelta):
-            self._show(message._replace(text=message.text + event.text, stats=self._first_token()))
-        elif isinstance(event, ReasoningDelta):
-            self._show(message._replace(reasoning=message.reasoning + event.text, stats=self._first_token()))
-        elif isinstance(event, Usage):
-            stats = message.stats._replace(**{k: v for k, v in event._asdict().items() if v is not None})
-            self._show(message._replace(stats=stats))
-        elif isinstance(event, Finished):
-            self.finished = True
-            self._show(message._replace(finish_reason=event.reason))
-
-    def end(self, status: str, error: BaseException | None = None) -> None:
-        """The answer came to its end."""
-        stats = self.message.stats
-        if stats.seconds is None:
-            stats = stats._replace(seconds=self._app.clock() - self._started)
-        record = record_of(error) if error else None
-        self._show(self.message._replace(status=status, stats=stats, error=record))
-
-    def _first_token(self) -> Stats:
-        stats = self.message.stats
-        if stats.first_token_seconds is not None or not self._streams():
-            return stats
-        return stats._replace(first_token_seconds=self._app.clock() - self._started)
-
-    def _streams(self) -> bool:
-        generation = self._app.state.generation
-        return generation is not None and generation.streaming
-
-    def _show(self, message: Message) -> None:
-        self.message = message
-        app = self._app
-        app.live = message
-        shown = app.state.conversation
-        if shown and shown.id == message.conversation_id:
-            app.update(**with_message(app.state, message))
-        now = app.clock()
-        if now - self._kept >= KEEP_EVERY:
-            self._kept = now
-            app.spawn(app.conversations.save(None, message_to_json(message)))
-
-
-async def _save(app: App, conversation: Conversation | None) -> None:
-    if conversation:
-        await app.conversations.save(conversation_to_json(conversation))

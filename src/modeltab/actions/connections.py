@@ -5,6 +5,7 @@ import asyncio
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.connections import Connection, HealthRecord, clean_base_url
 from modeltab.domain.errors import ModelTabError, Unauthorized
+from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection, with_health, with_models
 
@@ -26,7 +27,8 @@ async def refresh(app: App, connection_id: str) -> None:
         loaded = await provider.memory.loaded() if provider.memory else ()
     except ModelTabError as error:
         if connection(app.state, connection_id) == item:
-            app.update(**with_health(app.state, connection_id, health_of(error)))
+            # Models that cannot be asked are not listed: the list says what can be used now.
+            app.update(**with_health(app.state, connection_id, health_of(error)), **with_models(app.state, connection_id, ()))
         return
     if connection(app.state, connection_id) == item:  # it may have been edited or removed meanwhile
         app.met.add(connection_id)
@@ -56,19 +58,23 @@ async def refresh_all(app: App) -> None:
     await asyncio.gather(*(refresh(app, item.id) for item in app.state.connections if may_ask(app, item)))
 
 
-async def watch(app: App, connection_id: str, visible: "asyncio.Event") -> None:
-    """Keep an eye on a connection that has answered once, as long as the page is seen: it may go away and come back."""
-    pause = WATCH_HEALTHY
-    while connection(app.state, connection_id) is not None:
-        await asyncio.sleep(pause)
+async def watch(app: App, visible: "asyncio.Event") -> None:
+    """Keep an eye on the connections that have answered once, as long as the page is seen: they may go away and come back."""
+    looks: dict[str, tuple[float, float]] = {}  # connection id → (when it was looked at, how long until the next look)
+    while True:
+        await asyncio.sleep(WATCH_LOST)
         await visible.wait()
-        item = connection(app.state, connection_id)
-        if item is None or not item.base_url or connection_id not in app.met or app.state.generation:
-            pause = WATCH_HEALTHY
-            continue
-        await refresh(app, connection_id)
-        lost = app.state.health[connection_id].health != "healthy"
-        pause = min(max(WATCH_LOST, pause * 1.5), WATCH_LOST_LONGEST) if lost else WATCH_HEALTHY
+        for item in app.state.connections:
+            looked, pause = looks.get(item.id, (0.0, 0.0))
+            due = item.base_url and item.id in app.met and app.clock() - looked >= pause
+            if not due or app.state.health.get(item.id) == HealthRecord("checking"):
+                continue
+            await refresh(app, item.id)
+            if app.state.health.get(item.id, HealthRecord()).health == "healthy":
+                pause = WATCH_HEALTHY
+            else:
+                pause = WATCH_LOST if pause in (0.0, WATCH_HEALTHY) else min(pause * 1.5, WATCH_LOST_LONGEST)
+            looks[item.id] = (app.clock(), pause)
 
 
 async def test(app: App, event: UiEvent) -> None:
@@ -165,3 +171,5 @@ def remove(app: App, event: UiEvent) -> None:
     """Remove a connection."""
     app.update(dialog=None, models={key: value for key, value in app.state.models.items() if key != event.id})
     app.set_connections(tuple(c for c in app.state.connections if c.id != event.id))
+    if split_key(app.state.settings.model)[0] == event.id:
+        app.set_setting(model="")

@@ -1,11 +1,12 @@
 """List, use, load, unload, delete models; read folders again; free memory."""
 
+from modeltab.actions.answer import load_model
 from modeltab.actions.app import App, UiEvent
-from modeltab.actions.chat import load_model
 from modeltab.actions.connections import refresh
+from modeltab.domain.errors import ModelTabError, Unreachable
 from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
-from modeltab.state.updates import connection_name, model_of, with_models
+from modeltab.state.updates import connection_name, model_of
 
 
 def use(app: App, event: UiEvent) -> None:
@@ -43,7 +44,9 @@ def ask_delete(app: App, event: UiEvent) -> None:
     connection_id, name = split_key(event.id)
     where = connection_name(app.state, connection_id)
     values = {"title": "Delete model?", "confirm": "Delete", "action": "model.delete"}
-    app.update(dialog=Dialog("confirm", event.id, values, f"{name} is deleted from {where}. To have it again you need its file."))
+    app.update(
+        dialog=Dialog("confirm", event.id, values, f"{name} is deleted from {where}. To have it again you need its file.")
+    )
 
 
 async def delete(app: App, event: UiEvent) -> None:
@@ -58,6 +61,8 @@ async def delete(app: App, event: UiEvent) -> None:
         await _stop_answer_of(app, connection_id)
     try:
         await host.remove(name)
+        if app.state.settings.model == event.id:
+            app.set_setting(model="")
         app.say(f"{name} is deleted")
     finally:
         await refresh(app, connection_id)
@@ -67,14 +72,14 @@ async def sync(app: App, event: UiEvent) -> None:
     """Let every connection that can read its folder again."""
     for connection in app.state.connections:
         host = app.provider(connection.id).host
-        if host is None or not app.state.facts[connection.id].syncs:
-            await refresh(app, connection.id)
-            continue
-        try:
-            models = await host.sync()
-        finally:
-            await refresh(app, connection.id)
-        app.update(**with_models(app.state, connection.id, models, _loaded_names(app, connection.id)))
+        if host and app.state.facts[connection.id].syncs:
+            try:
+                await host.sync()
+            except Unreachable:
+                pass  # told as the connection's health, by the look that follows
+            except ModelTabError as error:
+                app.alert(error)
+        await refresh(app, connection.id)
     app.say("The lists are up to date")
 
 

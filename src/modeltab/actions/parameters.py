@@ -1,5 +1,7 @@
 """The form "Parameters"."""
 
+from typing import Any
+
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.requests import Parameters, ParameterValue
@@ -40,7 +42,7 @@ def save(app: App, event: UiEvent) -> None:
 
 def read(values: dict[str, str]) -> Parameters:
     """Parameters from a form's texts. :raises BadRequest: naming the field that is wrong."""
-    found = {}
+    found: dict[str, Any] = {}
     for field in FIELDS:
         text = values.get(field.name, "").strip()
         if text:
@@ -60,5 +62,3 @@ def _number(name: str, label: str, text: str, low: str, high: str) -> ParameterV
         limits = f"from {low} to {high}" if high else f"at least {low}"
         raise BadRequest(f"{label} is {limits}.", "Correct it, or empty it for the default.")
     return value
-
-

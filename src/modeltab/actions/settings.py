@@ -41,7 +41,9 @@ async def persist(app: App, event: UiEvent) -> None:
     """Ask the browser to keep the storage."""
     granted = await app.page.persist()
     await measure(app)
-    app.say("The browser keeps the storage" if granted else "The browser did not agree; it may later, when the page is used more")
+    app.say(
+        "The browser keeps the storage" if granted else "The browser did not agree; it may later, when the page is used more"
+    )
 
 
 async def export(app: App, event: UiEvent) -> None:

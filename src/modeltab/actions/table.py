@@ -17,7 +17,7 @@ from modeltab.actions import (
 )
 from modeltab.actions.app import App, UiEvent
 
-Action = Callable[[App, UiEvent], bool | None | Coroutine[Any, Any, None]]
+Action = Callable[[App, UiEvent], bool | Coroutine[Any, Any, None] | None]
 
 ACTIONS: dict[str, Action] = {
     "alert.close": dialogs.close_alert,
@@ -46,6 +46,8 @@ ACTIONS: dict[str, Action] = {
     "data.import": settings.import_,
     "data.import.pick": settings.pick_import,
     "dialog.close": dialogs.close,
+    "message.branch": chat.branch,
+    "message.continue": chat.continue_,
     "message.copy": chat.copy,
     "message.delete": chat.delete,
     "message.delete.ask": chat.ask_delete,

@@ -1,7 +1,7 @@
 """Add models: files on their way to a server or into the tab, one at a time to each place."""
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.actions.connections import refresh
@@ -20,7 +20,7 @@ MAGIC = b"GGUF"
 class Change(Protocol):
     """Changes fields of a transfer, by name."""
 
-    def __call__(self, **fields: object) -> None: ...
+    def __call__(self, **fields: Any) -> None: ...
 
 
 def open_dialog(app: App, event: UiEvent) -> None:
@@ -104,7 +104,7 @@ def dismiss(app: App, event: UiEvent) -> None:
 async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
     """One transfer from its place in the queue to its end, whatever the end is."""
 
-    def change(**fields: object) -> None:
+    def change(**fields: Any) -> None:
         nonlocal transfer
         transfer = transfer._replace(**fields)
         app.update(**with_transfer(app.state, transfer))

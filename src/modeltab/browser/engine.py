@@ -56,9 +56,7 @@ class WllamaEngine:
             counted.destroy()
             del file.slice
         context = from_object(wllama.getLoadedContextInfo())
-        self.info = EngineInfo(
-            name, context["n_ctx"], context["n_ctx_train"], threads if wllama.isMultithread() else 1, gpu
-        )
+        self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], threads if wllama.isMultithread() else 1, gpu)
 
     async def unload(self) -> None:
         """End the worker, which frees all of its memory."""
@@ -170,4 +168,6 @@ def _generation_error(detail: str) -> EngineFailed:
             "Start a new chat, or set a larger context size in Parameters.",
             detail,
         )
-    return EngineFailed("The model stopped with an error.", "Try again; if it stays, unload the model and load it again.", detail)
+    return EngineFailed(
+        "The model stopped with an error.", "Try again; if it stays, unload the model and load it again.", detail
+    )

@@ -23,7 +23,7 @@ def from_object(value: Any) -> Any:
 
 def absolute(path: str) -> str:
     """A path beside index.html as a full URL: a module resolves relative ones against itself."""
-    return js.URL.new(path, js.document.baseURI).href
+    return str(js.URL.new(path, js.document.baseURI).href)
 
 
 async def module(path: str) -> Any:

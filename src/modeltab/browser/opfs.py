@@ -142,15 +142,21 @@ async def _write(message: Any, name: str, on_bytes: OnBytes) -> None:
 
 def _explain(kind: str, detail: str, name: str) -> ModelTabError:
     if kind == "QuotaExceededError":
-        return StorageFull("The browser's storage is full.", "Delete models in this tab, or free disk space, then try again.", detail)
+        return StorageFull(
+            "The browser's storage is full.", "Delete models in this tab, or free disk space, then try again.", detail
+        )
     if kind == "NotAModel":
         return NotAModel(f"{name} is not a GGUF file.", "Choose a .gguf file: that is what runs here.", detail)
     if kind == "Unreachable":
         return Unreachable(
-            f"{name} could not be fetched.", "Run python run.py once to bring it, or add a model file of your own.", detail
+            f"{name} could not be fetched.",
+            "Run python run.py once to bring it, or add a model file of your own.",
+            detail,
         )
     if kind == "NoModificationAllowedError":
         return Conflict(f"{name} is in use by another tab.", "Unload it there, or wait until its transfer ends.", detail)
     if kind == "NotFoundError":
         return NotFound(f"{name} is no longer in this browser's storage.", "Add it again.", detail)
-    return StorageFailed(f"{name} could not be stored.", "Try again; if it stays, the details below tell more.", f"{kind}: {detail}")
+    return StorageFailed(
+        f"{name} could not be stored.", "Try again; if it stays, the details below tell more.", f"{kind}: {detail}"
+    )

@@ -137,7 +137,8 @@ class BrowserTransport:
     def _check_allowed(self, url: str) -> None:
         if self._offline_only() and not is_loopback(host_of(url)):
             raise OfflineOnly(
-                f"“Offline only” is on, so {host_of(url)} is not asked.", "Switch it off in Settings to use this connection."
+                f"“Offline only” is on, so {host_of(url)} is not asked.",
+                "Switch it off in Settings to use this connection.",
             )
 
 
@@ -157,8 +158,6 @@ def broken_upload(url: str, sent: int, size: int) -> Unreachable:
         return unreachable(url, "the upload did not start")
     return Unreachable(
         f"The connection broke after {sent / 1e6:,.0f} of {size / 1e6:,.0f} MB; the server kept nothing of it.",
-        "It may have stopped, run out of disk space, or take only smaller files (MAX_CONTENT_LENGTH). Look at its log, then retry.",
+        "It may have stopped, run out of disk space, or take only smaller files (MAX_CONTENT_LENGTH): its log tells.",
         f"{url}: the request ended without an answer",
     )
-
-

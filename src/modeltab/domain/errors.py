@@ -1,22 +1,22 @@
 """Everything that can go wrong, told so that a person can act on it.
 
-    ModelTabError
-    ├── Unreachable           no answer at all: not running, wrong address, CORS, refused by the browser
-    ├── OfflineOnly           the person's own setting forbids the request
-    ├── NotAsked              the page must not ask this address without a click
-    ├── CutOff                the answer stopped before its end
-    ├── BadReply              an answer that is not what the API promises
-    ├── BadRequest            400, 413, 422: what was sent is refused
-    │   └── TooLarge          413
-    ├── Unauthorized          401, 403
-    ├── NotFound              404
-    ├── Conflict              409
-    ├── RateLimited           429
-    ├── ServerFailed          5xx
-    ├── StorageFull           the browser's storage has no room
-    ├── StorageFailed         the browser's storage refused
-    ├── NotAModel             a file that no runtime can load
-    └── EngineFailed          the engine in the tab refused or stopped
+ModelTabError
+├── Unreachable           no answer at all: not running, wrong address, CORS, refused by the browser
+├── OfflineOnly           the person's own setting forbids the request
+├── NotAsked              the page must not ask this address without a click
+├── CutOff                the answer stopped before its end
+├── BadReply              an answer that is not what the API promises
+├── BadRequest            400, 413, 422: what was sent is refused
+│   └── TooLarge          413
+├── Unauthorized          401, 403
+├── NotFound              404
+├── Conflict              409
+├── RateLimited           429
+├── ServerFailed          5xx
+├── StorageFull           the browser's storage has no room
+├── StorageFailed         the browser's storage refused
+├── NotAModel             a file that no runtime can load
+└── EngineFailed          the engine in the tab refused or stopped
 """
 
 from typing import NamedTuple

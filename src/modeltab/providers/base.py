@@ -160,6 +160,8 @@ class ConnectionType(NamedTuple):
 
     :param takes_url: whether it has an address.
     :param default_url: the address that is filled in.
+    :param takes_key: whether it authenticates with a key.
+    :param lists_models: whether its API lists models, so that none has to be named.
     :param permanent: whether it exists from the start, once, and cannot be removed.
     :param build: makes the provider from the connection's id and base URL.
     """
@@ -171,6 +173,8 @@ class ConnectionType(NamedTuple):
     default_url: str = ""
     permanent: bool = False
     about: str = ""
+    takes_key: bool = False
+    lists_models: bool = True
 
 
 Json = Any

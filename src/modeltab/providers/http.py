@@ -20,7 +20,7 @@ _BY_STATUS: dict[int, type[errors.ModelTabError]] = {
 
 async def read(response: HttpResponse) -> bytes:
     """The whole body. Closes the response."""
-    async with aclosing(response):  # type: ignore[type-var]
+    async with aclosing(response):
         return b"".join([chunk async for chunk in response.iter_bytes()])
 
 

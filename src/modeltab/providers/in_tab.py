@@ -10,8 +10,17 @@ from typing import Any, NamedTuple, Protocol
 
 from modeltab.domain.errors import BadRequest, EngineFailed
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage
-from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelFile, OnBytes, OnFraction
+from modeltab.domain.requests import (
+    ChatRequest,
+    Event,
+    Finished,
+    Parameters,
+    Progress,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelFile, ModelHost, ModelMemory, OnBytes, OnFraction
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
 DEFAULT_CONTEXT = 4096
@@ -78,9 +87,8 @@ class InTab:
 
     capabilities = Capabilities(
         streaming=True,
-        parameters=frozenset(
-            {"system_prompt", "temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "extra_json"}
-        ),
+        parameters=frozenset({"system_prompt", "temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "extra_json"}),
+        continues=True,
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
     )
     max_file_bytes: int | None = None
@@ -92,8 +100,8 @@ class InTab:
         self._connection_id = connection_id
         self._store = store
         self._engine = engine
-        self.host = self
-        self.memory = self
+        self.host: ModelHost | None = self
+        self.memory: ModelMemory | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
@@ -198,7 +206,11 @@ def events_of(chunk: Json) -> list[Event]:
     :raises EngineFailed: when the chunk is an error.
     """
     if chunk.get("error"):
-        raise EngineFailed("The engine stopped.", "Try again; a shorter conversation or a larger context may help.", str(chunk["error"]))
+        raise EngineFailed(
+            "The engine stopped.",
+            "Try again; a shorter conversation or a larger context may help.",
+            str(chunk["error"]),
+        )
     events: list[Event] = []
     progress = chunk.get("prompt_progress")
     if progress and progress.get("total"):

@@ -18,6 +18,8 @@ from modeltab.providers.base import (
     HttpRequest,
     Json,
     ModelFile,
+    ModelHost,
+    ModelMemory,
     OnBytes,
     OnFraction,
     Transport,
@@ -59,8 +61,8 @@ class LocalLlm:
         self._connection_id = connection_id
         self._base_url = base_url.rstrip("/")
         self._transport = transport
-        self.host = self
-        self.memory = self
+        self.host: ModelHost | None = self
+        self.memory: ModelMemory | None = self
 
     async def check(self) -> str:
         """GET /health: the service's name and version, when it says that it is healthy."""

@@ -49,8 +49,7 @@ def with_model_state(state: State, key: str, model_state: ModelState, progress: 
     """A model's state changed."""
     connection_id, name = split_key(key)
     models = tuple(
-        m._replace(state=model_state, progress=progress) if m.name == name else m
-        for m in state.models.get(connection_id, ())
+        m._replace(state=model_state, progress=progress) if m.name == name else m for m in state.models.get(connection_id, ())
     )
     return {"models": {**state.models, connection_id: models}}
 

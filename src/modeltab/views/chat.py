@@ -1,7 +1,7 @@
 """The chat page: model picker, conversation, composer."""
 
 from modeltab.domain.catalogue import STARTER
-from modeltab.domain.models import Model
+from modeltab.domain.models import Model, split_key
 from modeltab.state.store import Attachment, State
 from modeltab.state.updates import all_models, connection_name, model_of
 from modeltab.views import format as fmt
@@ -55,8 +55,7 @@ def matches(state: State) -> list[Model]:
 
 def picker(state: State) -> Html:
     """The combobox "Model", and its options while it is open."""
-    chosen = model_of(state, state.settings.model)
-    value = state.picker.query if state.picker.open else (chosen.name if chosen else "")
+    value = state.picker.query if state.picker.open else split_key(state.settings.model)[1]
     shown = matches(state) if state.picker.open else []
     active = f"option-{state.picker.active}" if shown else ""
     return _PICKER(
@@ -82,9 +81,7 @@ def _options(state: State, shown: list[Model]) -> Html:
             note=" · ".join(filter(None, [size_of(model), model.state if model.state != "On disk" else ""])),
         )
         groups.setdefault(model.connection_id, []).append(choice)
-    return _OPTIONS(
-        groups=join(_GROUP(name=connection_name(state, key), options=join(group)) for key, group in groups.items())
-    )
+    return _OPTIONS(groups=join(_GROUP(name=connection_name(state, key), options=join(group)) for key, group in groups.items()))
 
 
 def size_of(model: Model) -> str:

@@ -1,6 +1,9 @@
 """The Connections page, and the dialog that adds or edits one."""
 
+from collections.abc import Mapping
+
 from modeltab.domain.connections import Connection, HealthRecord
+from modeltab.providers.base import ConnectionType
 from modeltab.state.store import Dialog, State
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, error_text, field, select, text_input
@@ -20,8 +23,8 @@ _ADVICE = Template('<p class="connection-advice">{text}</p>')
 _DETAIL = Template('<details class="error-detail"><summary>Details</summary><pre>{detail}</pre></details>')
 _FORM = Template(
     '<form class="dialog-form" data-submit="connection.save">{error}<div class="fields">{fields}</div>{note}'
-    '<div class="dialog-bar">{test}<span class="spacer"></span>{cancel}<button class="button primary" type="submit">Save</button>'
-    "</div></form>"
+    '<div class="dialog-bar">{test}<span class="spacer"></span>{cancel}<button class="button primary" type="submit">'
+    "Save</button></div></form>"
 )
 _NOTE = Template('<p class="form-note" role="status">{text}</p>')
 
@@ -37,7 +40,8 @@ _TEXTS = {
 def page(state: State) -> Html:
     """The page."""
     return _PAGE(
-        add=button("Add connection", "connection.add", kind="primary"), items=join(_item(state, c) for c in state.connections)
+        add=button("Add connection", "connection.add", kind="primary"),
+        items=join(_item(state, c) for c in state.connections),
     )
 
 
@@ -61,6 +65,18 @@ def _item(state: State, connection: Connection) -> Html:
     )
 
 
+def _key_field(chosen: ConnectionType) -> Html:
+    hint = "Kept in this browser." if chosen.takes_key else f"{chosen.label} takes no key."
+    control = text_input("connection-key", "key", type_="password", disabled=not chosen.takes_key)
+    return field("connection-key", "API key", control, hint)
+
+
+def _model_field(chosen: ConnectionType, values: Mapping[str, str]) -> Html:
+    hint = f"{chosen.label} lists its models itself." if chosen.lists_models else "The model to ask for."
+    control = text_input("connection-model", "model", values.get("model", ""), disabled=chosen.lists_models)
+    return field("connection-model", "Model name", control, hint)
+
+
 def form(state: State, dialog: Dialog) -> Html:
     """The dialog's form: a new connection, or the one that `dialog.subject` names."""
     values = dialog.values
@@ -70,14 +86,28 @@ def form(state: State, dialog: Dialog) -> Html:
         field(
             "connection-type",
             "Type",
-            select("connection-type", "type", [(t.name, t.label) for t in types], chosen.name, "connection.type", bool(dialog.subject)),
+            select(
+                "connection-type",
+                "type",
+                [(t.name, t.label) for t in types],
+                chosen.name,
+                "connection.type",
+                bool(dialog.subject),
+            ),
             chosen.about,
         ),
-        field("connection-name", "Name", text_input("connection-name", "name", values.get("name", ""), chosen.label), "How it is listed."),
+        field(
+            "connection-name",
+            "Name",
+            text_input("connection-name", "name", values.get("name", ""), chosen.label),
+            "How it is listed.",
+        ),
     ]
     if chosen.takes_url:
         url = text_input("connection-url", "base_url", values.get("base_url", ""), chosen.default_url, "url")
         fields.append(field("connection-url", "Base URL", url, f"Up to where its paths begin. Default: {chosen.default_url}"))
+    fields.append(_key_field(chosen))
+    fields.append(_model_field(chosen, values))
     return _FORM(
         error=error_text(dialog.error) if dialog.error else EMPTY,
         fields=join(fields),

@@ -53,5 +53,3 @@ def _confirmation(item: Dialog) -> tuple[str, Html]:
         confirm=button(values["confirm"], values["action"], item.subject, kind="danger solid"),
     )
     return values["title"], body
-
-

@@ -93,4 +93,3 @@ def _check_place(before: str, name: str) -> None:
         raise ValueError(f"{{{name}}} stands in the attribute {attribute[1]}")
     if _URL_ATTRIBUTE.match(attribute[1]) and not attribute[3].startswith(("#", "./", "blob:")):
         raise ValueError(f"{{{name}}} stands at the beginning of a URL")
-

@@ -1,9 +1,10 @@
 """One message of a conversation."""
 
 from modeltab.domain.messages import Message, Messages, Stats, versions
+from modeltab.domain.models import split_key
 from modeltab.state.store import Generation, State
 from modeltab.views import format as fmt
-from modeltab.views.html import EMPTY, Html, Template
+from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, error_text, icon_button
 
 _MESSAGE = Template(
@@ -34,12 +35,15 @@ _VERSIONS = Template('<span class="versions">{before}<span class="versions-count
 _NAMES = {"user": "You", "assistant": "Assistant", "system": "System"}
 
 
-def message(item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str) -> Html:
+def message(
+    item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool
+) -> Html:
     """A message.
 
     :param editing: whether its text is being edited.
     :param generation: the answer that is coming, when it is this one.
     :param where: the name of the connection that answered.
+    :param continues: whether the chosen model can go on where an answer was cut off.
     """
     return _MESSAGE(
         id=item.id,
@@ -52,7 +56,7 @@ def message(item: Message, messages: Messages, editing: bool, generation: Genera
         error=_error(item),
         stats=_figures(item, generation),
         versions=_versions(item, messages),
-        actions=EMPTY if item.status == "streaming" or editing else _actions(item),
+        actions=EMPTY if item.status == "streaming" or editing else _actions(item, continues),
     )
 
 
@@ -74,13 +78,17 @@ def _error(item: Message) -> Html:
     return EMPTY
 
 
-def _actions(item: Message) -> Html:
-    buttons = icon_button("copy", "Copy", "message.copy", item.id)
+def _actions(item: Message, continues: bool) -> Html:
+    buttons = [icon_button("copy", "Copy", "message.copy", item.id)]
     if item.role == "user":
-        buttons = Html(buttons + icon_button("edit", "Edit", "message.edit", item.id))
+        buttons.append(icon_button("edit", "Edit", "message.edit", item.id))
     if item.role == "assistant":
-        buttons = Html(buttons + icon_button("retry", "Regenerate", "message.regenerate", item.id))
-    return Html(buttons + icon_button("delete", "Delete", "message.delete.ask", item.id))
+        buttons.append(icon_button("retry", "Regenerate", "message.regenerate", item.id))
+        if continues and item.text and (item.status != "done" or item.finish_reason == "length"):
+            buttons.append(icon_button("continue", "Continue", "message.continue", item.id))
+    buttons.append(icon_button("branch", "Branch", "message.branch", item.id))
+    buttons.append(icon_button("delete", "Delete", "message.delete.ask", item.id))
+    return join(buttons)
 
 
 def _versions(item: Message, messages: Messages) -> Html:
@@ -138,6 +146,8 @@ class MessageViews:
     def draw(self, state: State, shown: tuple[Message, ...], names: dict[str, str]) -> list[tuple[str, Html]]:
         """(element id, HTML) of each message of the path."""
         drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
+        chosen = state.facts.get(split_key(state.settings.model)[0])
+        continues = chosen is not None and chosen.capabilities.continues
         counts: dict[tuple[str | None, str], int] = {}
         for other in state.messages.values():
             place = (other.parent_id, other.role)
@@ -146,11 +156,11 @@ class MessageViews:
             generation = state.generation if state.generation and state.generation.message_id == item.id else None
             editing = state.editing == item.id
             where = names.get(item.connection, item.connection)
-            inputs = (item, editing, generation, where, counts[(item.parent_id, item.role)])
+            inputs = (item, editing, generation, where, continues, counts[(item.parent_id, item.role)])
             known = self._drawn.get(item.id)
             if known and known[0] == inputs:
                 drawn[item.id] = known
             else:
-                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where))
+                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where, continues))
         self._drawn = drawn
         return [(f"m-{key}", html) for key, (_, html) in drawn.items()]

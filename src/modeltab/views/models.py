@@ -32,7 +32,7 @@ _MEMORY = Template(
     "{action}</section>"
 )
 _ITEM = Template("<li>{name}</li>")
-_NONE = Template('<li class="muted">No model is loaded</li>')
+_NONE = Template('<li class="muted">{text}</li>')
 _ADD = Template(
     '<form class="dialog-form" data-submit="models.add.save">{error}{file}{destination}<p class="dialog-lead">{note}</p>'
     '<div class="dialog-bar"><span class="spacer"></span>{cancel}<button class="button primary" type="submit">Add</button>'
@@ -46,6 +46,8 @@ _FILE = Template(
 )
 _DETAILS = Template('<dl class="details">{rows}</dl><div class="dialog-bar"><span class="spacer"></span>{close}</div>')
 _DETAIL = Template("<div><dt>{name}</dt><dd>{value}</dd></div>")
+
+_NOT_LOADED = {True: "No model is loaded", False: "Not known: it does not answer"}
 
 
 def page(state: State) -> Html:
@@ -86,7 +88,13 @@ def _notice(state: State, connection: Connection) -> Html:
     if record.health == "checking":
         action = EMPTY
     else:
-        action = button("Try again" if record.text else "Ask it", "connection.test", connection.id, f"Test {connection.name}", "small")
+        action = button(
+            "Try again" if record.text else "Ask it",
+            "connection.test",
+            connection.id,
+            f"Test {connection.name}",
+            "small",
+        )
     return _NOTICE(health=record.health, text=texts[record.health], action=action)
 
 
@@ -121,9 +129,12 @@ def _row_actions(model: Model, facts: Facts) -> Html:
 
 def _memory(state: State, connection: Connection) -> Html:
     loaded = [m for m in state.models.get(connection.id, ()) if m.state == "Loaded"]
-    items = join(_ITEM(name=m.name) for m in loaded) if loaded else _NONE()
+    known = state.health.get(connection.id, HealthRecord()).health == "healthy"
+    items = join(_ITEM(name=m.name) for m in loaded) if loaded else _NONE(text=_NOT_LOADED[known])
     action = (
-        button("Free memory", "connection.free", connection.id, f"Free memory of {connection.name}", "small") if loaded else EMPTY
+        button("Free memory", "connection.free", connection.id, f"Free memory of {connection.name}", "small")
+        if loaded
+        else EMPTY
     )
     return _MEMORY(name=connection.name, items=items, action=action)
 
@@ -133,12 +144,19 @@ def add_form(state: State, dialog: Dialog) -> Html:
     destinations = [(c.id, c.name) for c in state.connections if state.facts[c.id].adds]
     chosen = dialog.values.get("destination") or (destinations[0][0] if destinations else "")
     facts = state.facts.get(chosen)
-    limit = f"It takes files up to {fmt.size(facts.max_file_bytes)} unless it is set up otherwise." if facts and facts.max_file_bytes else ""
+    limit = (
+        f"It takes files up to {fmt.size(facts.max_file_bytes)} unless it is set up otherwise."
+        if facts and facts.max_file_bytes
+        else ""
+    )
     return _ADD(
         error=error_text(dialog.error) if dialog.error else EMPTY,
         file=_FILE(hint="GGUF files, one or several. You can also drop them anywhere on the page."),
         destination=field(
-            "destination", "Destination", select("destination", "destination", destinations, chosen, "models.add.destination"), limit
+            "destination",
+            "Destination",
+            select("destination", "destination", destinations, chosen, "models.add.destination"),
+            limit,
         ),
         note=dialog.note,
         cancel=button("Cancel", "dialog.close"),
@@ -154,5 +172,3 @@ def details(state: State, dialog: Dialog) -> Html:
         rows += model.details.items()
     shown = join(_DETAIL(name=name, value=value) for name, value in rows if value)
     return _DETAILS(rows=shown, close=button("Close", "dialog.close"))
-
-

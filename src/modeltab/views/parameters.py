@@ -36,7 +36,13 @@ FIELDS = (
     Field("seed", "Seed", "The same seed, the same answer.", low="0"),
     Field("n_gpu_layers", "GPU layers", "Layers of the model that go to the GPU.", low="0"),
     Field("n_batch", "Batch size", "Tokens of the prompt that are read at a time.", low="1"),
-    Field("n_ctx", "Context size", "Tokens that the model can look back on. A change loads the model again.", low="256", step="1"),
+    Field(
+        "n_ctx",
+        "Context size",
+        "Tokens that the model can look back on. A change loads the model again.",
+        low="256",
+        step="1",
+    ),
     Field("extra_json", "Extra JSON", "Fields for the request that are not listed here.", rows=2),
 )
 

@@ -73,18 +73,12 @@ def text_input(
     required: bool = False,
 ) -> Html:
     """A one-line text field."""
-    return _INPUT(
-        id=id_, name=name, value=value, placeholder=placeholder, type=type_, disabled=disabled, required=required
-    )
+    return _INPUT(id=id_, name=name, value=value, placeholder=placeholder, type=type_, disabled=disabled, required=required)
 
 
-def number_input(
-    id_: str, name: str, value: str, placeholder: str, step: str, low: str, high: str, disabled: bool
-) -> Html:
+def number_input(id_: str, name: str, value: str, placeholder: str, step: str, low: str, high: str, disabled: bool) -> Html:
     """A number field."""
-    return _NUMBER(
-        id=id_, name=name, value=value, placeholder=placeholder, step=step, min=low, max=high, disabled=disabled
-    )
+    return _NUMBER(id=id_, name=name, value=value, placeholder=placeholder, step=step, min=low, max=high, disabled=disabled)
 
 
 def text_area(id_: str, name: str, value: str, placeholder: str, rows: int, disabled: bool = False) -> Html:
@@ -92,9 +86,7 @@ def text_area(id_: str, name: str, value: str, placeholder: str, rows: int, disa
     return _TEXTAREA(id=id_, name=name, value=value, placeholder=placeholder, rows=rows, disabled=disabled)
 
 
-def select(
-    id_: str, name: str, options: list[tuple[str, str]], chosen: str, change: str = "", disabled: bool = False
-) -> Html:
+def select(id_: str, name: str, options: list[tuple[str, str]], chosen: str, change: str = "", disabled: bool = False) -> Html:
     """A choice from a list of (value, text). `change` is the action when it changes."""
     rows = join(_OPTION(value=value, text=text, selected=value == chosen) for value, text in options)
     return _SELECT(id=id_, name=name, options=rows, change=change, disabled=disabled)

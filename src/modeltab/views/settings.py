@@ -10,17 +10,19 @@ _PAGE = Template(
     '<section class="card" aria-label="Appearance"><h2>Appearance</h2>{theme}</section>'
     '<section class="card" aria-label="Privacy"><h2>Privacy</h2><div class="switch-row"><button class="switch" type="button" '
     'role="switch" aria-checked="{offline}" aria-label="Offline only" data-action="settings.offline"><span></span></button>'
-    "<div><strong>Offline only</strong><p class=\"field-hint\">Only this tab and servers on this machine are asked; every other "
+    '<div><strong>Offline only</strong><p class="field-hint">Only this tab and servers on this machine are asked; every other '
     "address is refused.</p></div></div></section>"
     '<section class="card" aria-label="Storage"><h2>Storage</h2><meter class="gauge" min="0" max="{quota}" value="{used}" '
     'aria-label="Storage used">{used_text}</meter><p class="field-hint">{used_text} of at most {quota_text} used by models and '
     'conversations. {persisted}</p><div class="card-actions">{persist}</div></section>'
-    '<section class="card" aria-label="Your data"><h2>Your data</h2><p class="field-hint">Conversations, connections and settings as '
+    '<section class="card" aria-label="Your data"><h2>Your data</h2>'
+    '<p class="field-hint">Conversations, connections and settings as '
     'one JSON file. Models are not in it.</p><div class="card-actions">{export}{import_}<input type="file" id="import-input" '
     'accept=".json,application/json" aria-label="File to import" data-change="data.import" hidden=""></div>'
-    '<p class="field-hint">Erasing deletes every conversation, model, connection and setting that this page keeps in this browser.'
+    '<p class="field-hint">Erasing deletes every conversation, model, connection and setting that is kept in this browser.'
     '</p><div class="card-actions">{erase}</div></section>'
-    '<section class="card" aria-label="About"><h2>About</h2><p class="field-hint">ModelTab {version}. Models in this tab run {threads}.'
+    '<section class="card" aria-label="About"><h2>About</h2>'
+    '<p class="field-hint">ModelTab {version}. Models in this tab run {threads}.'
     "</p></section>"
 )
 

@@ -23,16 +23,14 @@ _NOTE = Template('<p class="history-note">{text}</p>')
 _ALERT = Template('<div class="alert" role="alert" id="alert-{id}"><div class="alert-text">{text}</div>{close}</div>')
 _TRANSFER = Template(
     '<div class="transfer" id="t-{id}" data-phase="{phase}"><div class="transfer-head"><span class="transfer-name">'
-    '{name}</span>{action}</div><progress class="transfer-bar" role="progressbar" aria-label="{name}" aria-valuenow="{percent}" '
-    'aria-valuemin="0" aria-valuemax="100" value="{percent}" max="100"></progress><div class="transfer-text">{text}</div></div>'
+    '{name}</span>{action}</div><progress class="transfer-bar" aria-label="{name}" '
+    'value="{percent}" max="100"></progress><div class="transfer-text">{text}</div></div>'
 )
 
 
 def navigation(state: State) -> Html:
     """The links to the pages."""
-    return join(
-        _LINK(page=page, text=text, current="page" if state.route.page == page else "false") for page, text in PAGES
-    )
+    return join(_LINK(page=page, text=text, current="page" if state.route.page == page else "false") for page, text in PAGES)
 
 
 def conversation_list(state: State) -> Html:
@@ -63,7 +61,9 @@ def alerts(state: State) -> Html:
 
 def _alert(alert: Alert) -> Html:
     return _ALERT(
-        id=alert.id, text=error_text(alert.error), close=icon_button("close", "Close this message", "alert.close", alert.id)
+        id=alert.id,
+        text=error_text(alert.error),
+        close=icon_button("close", "Close this message", "alert.close", alert.id),
     )
 
 

@@ -1,0 +1,203 @@
+"""An answer, from the request to its end: what comes in is shown, and kept, as it comes."""
+
+import asyncio
+from contextlib import aclosing
+
+from modeltab.actions.app import App
+from modeltab.domain.errors import CutOff, ModelTabError, record_of
+from modeltab.domain.messages import Conversation, Message, Stats, Status, path, title_from
+from modeltab.domain.models import Model
+from modeltab.domain.requests import (
+    ChatRequest,
+    Event,
+    Finished,
+    Parameters,
+    Progress,
+    ReasoningDelta,
+    TextDelta,
+    Usage,
+)
+from modeltab.providers.base import Provider
+from modeltab.state.records import conversation_to_json, message_to_json
+from modeltab.state.store import Generation
+from modeltab.state.updates import with_message, with_model_state
+
+#: An answer that is coming is kept this often, in seconds: what a closed lid can cost at most.
+KEEP_EVERY = 1.0
+
+
+def new_conversation(app: App, text: str) -> Conversation:
+    now = app.clock()
+    conversation = Conversation(app.new_id(), title_from(text), now, now)
+    app.update(conversation=conversation, messages={}, conversations=(conversation, *app.state.conversations))
+    app.page.replace_route(f"#/chat/{conversation.id}")
+    return conversation
+
+
+def set_conversation(app: App, conversation: Conversation) -> None:
+    """Replace a conversation's record, where it is shown and in the list, the latest first."""
+    others = tuple(c for c in app.state.conversations if c.id != conversation.id)
+    listed = tuple(sorted((*others, conversation), key=lambda c: -c.updated))
+    shown = app.state.conversation
+    app.update(conversations=listed, conversation=conversation if shown and shown.id == conversation.id else shown)
+
+
+def answer(app: App, conversation: Conversation, question: Message, model: Model, begun: Message | None = None) -> None:
+    """Let `model` answer `question` in a new message below it; with `begun`, go on where that answer ended."""
+    provider = app.provider(model.connection_id)
+    now = app.clock()
+    message = Message(
+        app.new_id(),
+        conversation.id,
+        question.id,
+        "assistant",
+        begun.text if begun else "",
+        now,
+        "streaming",
+        reasoning=begun.reasoning if begun else "",
+        model=model.name,
+        connection=model.connection_id,
+    )
+    conversation = conversation._replace(leaf_id=message.id, updated=now)
+    asked = path(app.state.messages, question.id)
+    request = ChatRequest(model.name, (*asked, begun) if begun else asked, app.state.settings.parameters)
+    generation = Generation(message.id, conversation.id, now, now, provider.capabilities.streaming)
+    app.live = message
+    app.update(**with_message(app.state, message), generation=generation)
+    set_conversation(app, conversation)
+    app.say("The answer is coming")
+    app.answering = app.spawn(_run(app, conversation, question, model, provider, request))
+
+
+async def _run(
+    app: App, conversation: Conversation, question: Message, model: Model, provider: Provider, request: ChatRequest
+) -> None:
+    """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
+    ticking = app.spawn(_tick(app))
+    intake = Intake(app, conversation)
+    try:
+        await app.conversations.save(
+            conversation_to_json(conversation), message_to_json(question), message_to_json(intake.message)
+        )
+        await load_model(app, provider, model, request.parameters)
+        intake.begin()
+        async with aclosing(provider.generate(request)) as events:  # type: ignore[type-var]
+            async for event in events:
+                intake.take(event)
+        if not intake.finished:
+            raise CutOff("The answer ended before its end mark.", "It may be incomplete. Retry for a new one.")
+        intake.end("done")
+    except asyncio.CancelledError:
+        intake.end("stopped")
+    except Exception as error:
+        if not isinstance(error, ModelTabError):
+            app.alert(error)
+        intake.end("error", error)
+    finally:
+        ticking.cancel()
+        app.live = None
+        app.answering = None
+        app.update(generation=None)
+    app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
+    await app.conversations.save(None, message_to_json(intake.message))
+
+
+async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
+    """Load a model where that is a step of its own, with its progress in the list and at the answer that waits for it."""
+    if provider.memory is None or not provider.memory.loads:
+        return
+
+    def progress(fraction: float) -> None:
+        app.update(**with_model_state(app.state, model.key, "Loading", fraction))
+        _set_progress(app, f"Loading {model.name}: {fraction:.0%}")
+
+    before = await provider.memory.loaded()
+    try:
+        await provider.memory.load(model.name, parameters, progress)
+    finally:
+        app.update(models={**app.state.models, model.connection_id: await provider.models()})
+    if model.name not in before:
+        app.say(f"{model.name} is loaded")
+    _set_progress(app, "Reading the prompt")
+
+
+def _set_progress(app: App, text: str) -> None:
+    if app.state.generation:
+        app.update(generation=app.state.generation._replace(progress=text))
+
+
+async def _tick(app: App) -> None:
+    """Let the time that an answer takes be seen."""
+    while True:
+        await asyncio.sleep(1)
+        if app.state.generation:
+            app.update(generation=app.state.generation._replace(now=app.clock()))
+
+
+class Intake:
+    """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
+
+    def __init__(self, app: App, conversation: Conversation) -> None:
+        assert app.live is not None
+        self.message = app.live
+        self.finished = False
+        self._app = app
+        self._started = app.clock()
+        self._kept = self._started
+        self._conversation = conversation
+
+    def begin(self) -> None:
+        """The request leaves now: times count from here, not from the loading of the model."""
+        self._started = self._app.clock()
+
+    def take(self, event: Event) -> None:
+        """Apply one event."""
+        message = self.message
+        if isinstance(event, Progress):
+            _set_progress(self._app, f"{event.what}: {event.fraction:.0%}")
+        elif isinstance(event, TextDelta):
+            self._show(message._replace(text=message.text + event.text, stats=self._first_token()))
+        elif isinstance(event, ReasoningDelta):
+            self._show(message._replace(reasoning=message.reasoning + event.text, stats=self._first_token()))
+        elif isinstance(event, Usage):
+            stats = message.stats._replace(**{k: v for k, v in event._asdict().items() if v is not None})
+            self._show(message._replace(stats=stats))
+        elif isinstance(event, Finished):
+            self.finished = True
+            self._show(message._replace(finish_reason=event.reason))
+
+    def end(self, status: Status, error: BaseException | None = None) -> None:
+        """The answer came to its end."""
+        stats = self.message.stats
+        if stats.seconds is None:
+            stats = stats._replace(seconds=self._app.clock() - self._started)
+        record = record_of(error) if error else None
+        self._show(self.message._replace(status=status, stats=stats, error=record))
+
+    def _first_token(self) -> Stats:
+        stats = self.message.stats
+        if stats.first_token_seconds is not None or not self._streams():
+            return stats
+        return stats._replace(first_token_seconds=self._app.clock() - self._started)
+
+    def _streams(self) -> bool:
+        generation = self._app.state.generation
+        return generation is not None and generation.streaming
+
+    def _show(self, message: Message) -> None:
+        self.message = message
+        app = self._app
+        app.live = message
+        shown = app.state.conversation
+        if shown and shown.id == message.conversation_id:
+            app.update(**with_message(app.state, message))
+        now = app.clock()
+        if now - self._kept >= KEEP_EVERY:
+            self._kept = now
+            app.spawn(app.conversations.save(None, message_to_json(message)))
+
+
+async def save(app: App, conversation: Conversation | None) -> None:
+    """Keep a conversation's record."""
+    if conversation:
+        await app.conversations.save(conversation_to_json(conversation))

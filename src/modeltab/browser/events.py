@@ -1,0 +1,122 @@
+"""Page → actions: one listener a kind of event on the document, and a data attribute that names the action."""
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+from pyodide.ffi import create_proxy
+
+from modeltab.actions.app import UiEvent
+from modeltab.browser.dom import element
+from modeltab.browser.files import BrowserFile
+from modeltab.browser.interop import from_object
+
+#: DOM event → the data attribute that names its action.
+ATTRIBUTES = {
+    "click": "data-action",
+    "submit": "data-submit",
+    "input": "data-input",
+    "change": "data-change",
+    "keydown": "data-keydown",
+    "focusin": "data-focus",
+    "focusout": "data-blur",
+    "mousedown": "data-mousedown",
+}
+
+
+class Events:
+    """Hears the page for as long as it lives.
+
+    :param perform: does what an event names; True when the browser should not do its own part.
+    :param on_hash: called with the address's new hash.
+    :param on_visible: called with whether the page is seen.
+    :param is_busy: whether leaving the page would lose something.
+    """
+
+    def __init__(
+        self,
+        perform: Callable[[UiEvent], bool],
+        on_hash: Callable[[str], object],
+        on_visible: Callable[[bool], object],
+        is_busy: Callable[[], bool],
+    ) -> None:
+        self._perform = perform
+        self._is_busy = is_busy
+        for kind in ATTRIBUTES:
+            _listen(js.document, kind, self._event)
+        _listen(js.document, "keydown", self._shortcut)
+        _listen(js.document, "cancel", self._dialog_cancelled, capture=True)  # it does not bubble
+        _listen(js.document, "visibilitychange", lambda _: on_visible(js.document.visibilityState == "visible"))
+        _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
+        _listen(js.window, "beforeunload", self._leaving)
+        for kind in ("dragover", "dragleave", "drop"):
+            _listen(js.window, kind, self._drag)
+
+    def _event(self, event: Any) -> None:
+        attribute = ATTRIBUTES[event.type]
+        if not hasattr(event.target, "closest"):
+            return
+        source = event.target.closest(f"[{attribute}]")
+        action = source.getAttribute(attribute) if source else ""
+        if not action:
+            return
+        if event.type == "submit":
+            event.preventDefault()
+        if self._perform(_ui_event(event, source, action)):
+            event.preventDefault()
+        if event.type == "change" and source.type == "file" and not source.form:
+            source.value = ""  # so that the same file can be chosen again
+
+    def _shortcut(self, event: Any) -> None:
+        if event.altKey and event.code == "KeyN" and not event.ctrlKey and not event.metaKey:
+            event.preventDefault()
+            self._perform(UiEvent("chat.new"))
+
+    def _dialog_cancelled(self, event: Any) -> None:
+        if event.target.tagName == "DIALOG":
+            event.preventDefault()  # the state closes it
+            self._perform(UiEvent("dialog.close"))
+
+    def _leaving(self, event: Any) -> None:
+        if self._is_busy():
+            event.preventDefault()
+
+    def _drag(self, event: Any) -> None:
+        if "Files" not in list(event.dataTransfer.types):
+            return
+        event.preventDefault()
+        inside = event.type == "dragover" or (event.type == "dragleave" and event.relatedTarget)
+        element("drop-hint").hidden = not inside
+        if event.type == "drop":
+            files = tuple(map(BrowserFile, event.dataTransfer.files))
+            if files:
+                self._perform(UiEvent("models.add", files=files))
+
+
+def _listen(target: Any, kind: str, handler: Callable[[Any], object], capture: bool = False) -> None:
+    target.addEventListener(kind, create_proxy(handler), capture)  # for as long as the page lives
+
+
+def _ui_event(event: Any, source: Any, action: str) -> UiEvent:
+    form = source if source.tagName == "FORM" else getattr(source, "form", None)
+    inputs = form.querySelectorAll("input[type=file]") if form else [source]
+    files = tuple(BrowserFile(file) for item in inputs if getattr(item, "type", "") == "file" for file in item.files)
+    return UiEvent(
+        action,
+        id=source.getAttribute("data-id") or "",
+        value=str(getattr(source, "value", "") or ""),
+        values=_values(form) if form else {},
+        key=_key(event) if event.type == "keydown" and not event.isComposing else "",
+        files=files,
+    )
+
+
+def _key(event: Any) -> str:
+    held = (("Shift", event.shiftKey), ("Alt", event.altKey), ("Ctrl", event.ctrlKey or event.metaKey))
+    return "+".join([*(name for name, down in held if down), str(event.key)])
+
+
+def _values(form: Any) -> dict[str, str]:
+    """A form's texts by name. Fields that are disabled are not in it."""
+    entries = from_object(js.Object.fromEntries(js.FormData.new(form)))
+    return {name: value for name, value in entries.items() if isinstance(value, str)}

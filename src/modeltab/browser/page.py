@@ -1,0 +1,94 @@
+"""What actions may do to the page besides changing the state: fields, focus, the address, files, storage."""
+
+from collections.abc import Callable
+from typing import Any
+
+import js
+from pyodide.ffi import JsException
+
+from modeltab.browser.dom import element
+from modeltab.browser.interop import error_text, from_object, to_object
+from modeltab.domain.connections import is_loopback
+from modeltab.domain.errors import ModelTabError
+from modeltab.state.store import Storage
+
+
+class BrowserPage:
+    """The page in the browser.
+
+    :param on_focus: puts the focus into an element once it is drawn.
+    """
+
+    def __init__(self, on_focus: Callable[[str], None]) -> None:
+        self.is_loopback = is_loopback(js.location.hostname)
+        self._on_focus = on_focus
+
+    def value(self, element_id: str) -> str:
+        """A field's text."""
+        return str(element(element_id).value)
+
+    def set_value(self, element_id: str, value: str) -> None:
+        """Change a field's text."""
+        element(element_id).value = value
+
+    def focus(self, element_id: str) -> None:
+        """Put the focus there, with the next drawing."""
+        self._on_focus(element_id)
+
+    def click(self, element_id: str) -> None:
+        """Press it."""
+        element(element_id).click()
+
+    def go(self, route: str) -> None:
+        """Change the hash."""
+        js.location.hash = route
+
+    def replace_route(self, route: str) -> None:
+        """Change the hash without a step in the history."""
+        js.location.replace(route)
+
+    def set_theme(self, theme: str) -> None:
+        """Apply a theme."""
+        root = js.document.documentElement
+        if theme == "auto":
+            root.removeAttribute("data-theme")
+        else:
+            root.setAttribute("data-theme", theme)
+
+    async def copy(self, text: str) -> None:
+        """To the clipboard."""
+        try:
+            await js.navigator.clipboard.writeText(text)
+        except (AttributeError, JsException) as error:
+            detail = error_text(error) if isinstance(error, JsException) else "this page has no clipboard"
+            raise ModelTabError("The browser did not let this page copy.", "Select the text and copy it.", detail) from None
+
+    def save_file(self, name: str, text: str) -> None:
+        """Save a text as a file."""
+        parts: Any = js.Array.new()
+        parts.push(text)
+        url = js.URL.createObjectURL(js.Blob.new(parts, to_object({"type": "application/json"})))
+        link = js.document.createElement("a")
+        link.href = url
+        link.download = name
+        link.click()
+        js.URL.revokeObjectURL(url)
+
+    def reload(self) -> None:
+        """Load the page again."""
+        js.location.reload()
+
+    async def storage(self) -> Storage:
+        """How full the storage is."""
+        try:
+            estimate = from_object(await js.navigator.storage.estimate())
+            return Storage(int(estimate["usage"]), int(estimate["quota"]), bool(await js.navigator.storage.persisted()))
+        except (AttributeError, JsException):
+            return Storage()
+
+    async def persist(self) -> bool:
+        """Ask the browser to keep the storage."""
+        try:
+            return bool(await js.navigator.storage.persist())
+        except (AttributeError, JsException):
+            return False
