@@ -42,8 +42,11 @@
     if (element) element.textContent = value;
   }
 
-  function fail(reason, advice, detail) {
-    if (root.getAttribute("data-state") !== "booting") return;
+  var known = false; // whether the reason on the page is the cause, rather than what followed from it
+  function fail(reason, advice, detail, isCause) {
+    var state = root.getAttribute("data-state");
+    if (state === "ready" || known || (state === "failed" && !isCause)) return;
+    known = !!isCause;
     root.setAttribute("data-state", "failed");
     function show() {
       text("failure-reason", reason);
@@ -77,15 +80,34 @@
     );
   }
 
-  // A missing file fails silently otherwise: resource errors do not bubble, so listen while they are captured.
+  function failMissing(url, detail) {
+    fail(
+      "A file of the app is missing: " + new URL(url).pathname,
+      "Run python run.py once in the app's folder (it fetches what the app is made of), then try again.",
+      detail,
+      true
+    );
+  }
+
+  // What is missing shows as whatever breaks first for want of it, or as nothing at all; so look at every answer.
+  if (window.PerformanceObserver) {
+    var observer = new PerformanceObserver(function (list) {
+      list.getEntries().forEach(function (entry) {
+        if (entry.responseStatus >= 400 && entry.name.indexOf(location.origin) === 0) {
+          failMissing(entry.name, "The server answered with status " + entry.responseStatus + ": " + entry.name);
+        }
+      });
+    });
+    observer.observe({ type: "resource", buffered: true });
+    new MutationObserver(function () {
+      if (root.getAttribute("data-state") === "ready") observer.disconnect();
+    }).observe(root, { attributeFilter: ["data-state"] });
+  }
+  // Resource errors do not bubble, so listen while they are captured.
   window.addEventListener("error", function (event) {
     var target = event.target;
     if (target && target.tagName === "SCRIPT") {
-      fail(
-        "A file of the app is missing: " + new URL(target.src).pathname,
-        "Run python run.py once in the app's folder (it fetches what the app is made of), then try again.",
-        target.src
-      );
+      failMissing(target.src, target.src);
     } else if (event.message) {
       fail("The app met an error while starting.", "Try again. If it stays, report the details below.", event.message);
     }

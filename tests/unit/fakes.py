@@ -1,0 +1,281 @@
+"""Plain stand-ins for what only a browser has: they keep their protocols, and let a test see and steer what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+from modeltab.domain.errors import Conflict, NotFound
+from modeltab.providers.base import Json, ModelFile, OnBytes, OnFraction
+from modeltab.providers.in_tab import EngineInfo, StoredFile
+from modeltab.state.store import Storage
+
+
+class MemoryFile:
+    """A file that a person chose, with its content."""
+
+    def __init__(self, name: str, content: bytes | str) -> None:
+        self.name = name
+        self.content = content.encode() if isinstance(content, str) else content
+        self.size = len(self.content)
+
+    async def head(self, count: int) -> bytes:
+        """The first `count` bytes."""
+        return self.content[:count]
+
+    async def text(self) -> str:
+        """The whole of it."""
+        return self.content.decode("utf-8", "replace")
+
+
+class FakeModels:
+    """The tab's model files. `gate`, when it is given, holds every `add` and `list` until it is set."""
+
+    def __init__(self, *names: str) -> None:
+        self.files: dict[str, int] = dict.fromkeys(names, 1000)
+        self.gate: asyncio.Event | None = None
+        self.log: list[str] = []
+
+    async def list(self) -> tuple[StoredFile, ...]:
+        """The complete files."""
+        await self._pass()
+        return tuple(StoredFile(name, size, "2026-11-22T10:00:00+00:00") for name, size in self.files.items())
+
+    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+        """Takes the file in two halves."""
+        self.log.append(f"add {name}")
+        if name in self.files:
+            raise Conflict(f"{name} is in this tab already.", "Delete it first.")
+        on_bytes(file.size // 2)
+        try:
+            await self._pass()
+        except asyncio.CancelledError:
+            self.log.append(f"cancelled {name}")
+            raise
+        on_bytes(file.size)
+        self.files[name] = file.size
+        self.log.append(f"added {name}")
+
+    async def remove(self, name: str) -> None:
+        """Deletes a file."""
+        self.log.append(f"remove {name}")
+        if self.files.pop(name, None) is None:
+            raise NotFound(f"{name} is not in this tab.")
+
+    async def open(self, name: str) -> Any:
+        """What the engine gets."""
+        return f"the file {name}"
+
+    async def _pass(self) -> None:
+        await asyncio.sleep(0)
+        if self.gate:
+            await self.gate.wait()
+
+
+#: One step of a scripted answer: a chunk, an error to raise, or an event to wait for.
+Step = Json | Exception | asyncio.Event
+
+
+class FakeEngine:
+    """Says what it is told to. `steps` are the chunks of the next answer, and what comes between them."""
+
+    def __init__(self) -> None:
+        self.info: EngineInfo | None = None
+        self.trained_for = 8192
+        self.steps: Sequence[Step] = (*words("Hello", " there"), stop())
+        self.fails_to_load: Exception | None = None
+        self.bodies: list[Json] = []
+        self.log: list[str] = []
+
+    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+        """Loads in two steps."""
+        self.log.append(f"load {name} with {n_ctx} from {file}")
+        self.info = None
+        on_fraction(0.5)
+        await asyncio.sleep(0)
+        if self.fails_to_load:
+            raise self.fails_to_load
+        on_fraction(1.0)
+        self.info = EngineInfo(name, min(n_ctx, self.trained_for), self.trained_for, 4, False)
+
+    async def unload(self) -> None:
+        """Forgets the model."""
+        self.log.append("unload")
+        self.info = None
+
+    async def chat(self, body: Json) -> AsyncIterator[Json]:
+        """The scripted answer; the log tells when it is closed before its end."""
+        self.bodies.append(body)
+        try:
+            for step in self.steps:
+                await asyncio.sleep(0)
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, asyncio.Event):
+                    await step.wait()
+                else:
+                    yield step
+        except (GeneratorExit, asyncio.CancelledError):
+            self.log.append("stopped")
+            raise
+
+
+def words(*texts: str) -> list[Json]:
+    """Chunks of a streamed answer, one a text."""
+    return [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
+
+
+def stop(reason: str = "stop") -> Json:
+    """The chunk that ends a streamed answer."""
+    return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+
+
+class FakePage:
+    """The page's fields and address. A new address is told to `on_hash` a moment later, as a browser does."""
+
+    def __init__(self, is_loopback: bool = True) -> None:
+        self.is_loopback = is_loopback
+        self.fields: dict[str, str] = {"message": ""}
+        self.hash = "#/chat"
+        self.on_hash: Callable[[str], object] = lambda hash_: None
+        self.focused = ""
+        self.clicked: list[str] = []
+        self.theme = "auto"
+        self.clipboard = ""
+        self.saved: dict[str, str] = {}
+        self.reloads = 0
+        self.keeps_storage = False
+
+    def value(self, element_id: str) -> str:
+        """A field's text."""
+        return self.fields[element_id]
+
+    def set_value(self, element_id: str, value: str) -> None:
+        """Changes a field's text."""
+        self.fields[element_id] = value
+
+    def focus(self, element_id: str) -> None:
+        """Remembers the focus."""
+        self.focused = element_id
+
+    def click(self, element_id: str) -> None:
+        """Remembers what was pressed."""
+        self.clicked.append(element_id)
+
+    def go(self, route: str) -> None:
+        """Changes the address."""
+        if route != self.hash:
+            self.hash = route
+            asyncio.get_running_loop().call_soon(self.on_hash, route)
+
+    def replace_route(self, route: str) -> None:
+        """Changes the address without a step back."""
+        self.go(route)
+
+    def set_theme(self, theme: str) -> None:
+        """Remembers the theme."""
+        self.theme = theme
+
+    async def copy(self, text: str) -> None:
+        """To the clipboard."""
+        self.clipboard = text
+
+    def save_file(self, name: str, text: str) -> None:
+        """Keeps the file."""
+        self.saved[name] = text
+
+    def reload(self) -> None:
+        """Counts it."""
+        self.reloads += 1
+
+    async def storage(self) -> Storage:
+        """Some figures."""
+        return Storage(1_500_000, 3_000_000_000, self.keeps_storage)
+
+    async def persist(self) -> bool:
+        """Agrees or not, as the test says."""
+        return self.keeps_storage
+
+
+Record = dict[str, Any]
+
+
+class DictRecords:
+    """Conversations and messages in dictionaries, copied as JSON on their way in and out, as a database does.
+
+    `failure`, when it is set, is what every method raises. `reading`, when it is set, holds `messages` after it has read.
+    """
+
+    def __init__(self) -> None:
+        self.conversations: dict[str, Record] = {}
+        self.by_id: dict[str, Record] = {}
+        self.failure: Exception | None = None
+        self.reading: asyncio.Event | None = None
+
+    async def all(self) -> list[Record]:
+        """Every conversation, the latest first."""
+        await self._pass()
+        return copied(sorted(self.conversations.values(), key=lambda record: -record["updated"]))
+
+    async def messages(self, conversation_id: str) -> list[Record]:
+        """Every message of a conversation."""
+        await self._pass()
+        found = copied([record for record in self.by_id.values() if record["conversation_id"] == conversation_id])
+        if self.reading:
+            await self.reading.wait()
+        return found
+
+    async def save(self, conversation: Record | None, *messages: Record) -> None:
+        """Writes records."""
+        await self._pass()
+        self.by_id.update({record["id"]: copied(record) for record in messages})
+        if conversation:
+            self.conversations[conversation["id"]] = copied(conversation)
+
+    async def delete_messages(self, ids: list[str]) -> None:
+        """Deletes messages."""
+        await self._pass()
+        for id_ in ids:
+            self.by_id.pop(id_, None)
+
+    async def delete(self, conversation_id: str) -> None:
+        """Deletes a conversation with its messages."""
+        await self._pass()
+        self.conversations.pop(conversation_id, None)
+        self.by_id = {key: record for key, record in self.by_id.items() if record["conversation_id"] != conversation_id}
+
+    async def clear(self) -> None:
+        """Deletes everything."""
+        await self._pass()
+        self.conversations.clear()
+        self.by_id.clear()
+
+    async def _pass(self) -> None:
+        await asyncio.sleep(0)
+        if self.failure:
+            raise self.failure
+
+
+def copied(value: Any) -> Any:
+    """The value as it comes back from a database. TypeError when it is not JSON-like."""
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+class DictConfig:
+    """The configuration as it was last written. `problem` is what every write answers."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.problem = ""
+
+    def write(self, value: Any) -> str:
+        """Keeps a copy."""
+        if not self.problem:
+            self.value = copied(value)
+        return self.problem
+
+    def clear(self) -> None:
+        """Forgets it."""
+        self.value = None
