@@ -163,7 +163,7 @@ class App:
 
     def transfer(self, name: str) -> Locator:
         """A transfer's card."""
-        return self.page.locator(".transfer").filter(has=self.page.get_by_role("progressbar", name=name))
+        return self.page.locator(".transfer").filter(has_text=name)
 
     def health(self, name: str = "Local LLM API") -> Locator:
         """A connection in the list."""
@@ -192,7 +192,8 @@ def configuration(api: str | None) -> dict[str, Any]:
     connections = [{"id": "in-tab", "type": "in-tab", "name": "In this tab", "base_url": ""}]
     if api:
         connections.append({"id": "local-llm", "type": "local-llm", "name": "Local LLM API", "base_url": api})
-    return {"version": 1, "connections": connections, "settings": {}}
+    # Temperature 0: a real model, and the same answer each time.
+    return {"version": 1, "connections": connections, "settings": {"parameters": {"temperature": 0}}}
 
 
 @pytest.fixture

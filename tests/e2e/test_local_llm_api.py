@@ -194,7 +194,7 @@ def test_another_base_url_is_tested_saved_and_used(repository: str, open_app: Op
     dialog.get_by_role("textbox", name="Base URL").fill("ftp://nowhere")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog).to_contain_text("is not an http address")
-    dialog.get_by_role("textbox", name="Name").fill("Beside me")
+    dialog.get_by_role("textbox", name="Name", exact=True).fill("Beside me")
     dialog.get_by_role("textbox", name="Base URL").fill(echo_api)
     dialog.get_by_role("button", name="Test", exact=True).click()
     expect(dialog).to_contain_text("Works: Local LLM API")
@@ -210,13 +210,13 @@ def test_another_base_url_is_tested_saved_and_used(repository: str, open_app: Op
 def test_a_page_from_elsewhere_asks_only_after_a_click(repository: str, open_app: OpenApp, context):
     with scripted() as server:
         # The same files under a name that is not this machine's: what a hosted page is.
-        hosted = repository.replace("127.0.0.1", "modeltab.test")
+        hosted = "https://modeltab.test/"
 
         def fulfil(route):
-            response = route.fetch(url=route.request.url.replace("modeltab.test", "127.0.0.1"))
-            route.fulfill(response=response)
+            route.fulfill(response=route.fetch(url=route.request.url.replace(hosted, repository)))
 
-        context.route("http://modeltab.test:*/**", fulfil)
+        context.route(hosted + "**", fulfil)
+        context.grant_permissions(["local-network-access"])
         app = open_app(hosted, api=server.url, route="#/connections")
         app.page.wait_for_timeout(1500)
         expect(app.health()).to_have_attribute("data-health", "unknown")

@@ -106,8 +106,8 @@ class _Line:
             raise
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            parts = urlsplit(self.url)
-            raise Unreachable(f"No answer from {parts.scheme}://{parts.netloc}.", "", f"{self.url}: {error!r}") from None
+            where = urlsplit(self.url).netloc
+            raise Unreachable(f"No answer from {where}.", "Start the server there.", f"{self.url}: {error!r}") from None
 
 
 class RealResponse:
@@ -133,7 +133,7 @@ class RealResponse:
             raise self._cut_off(f"{self._reply.length} bytes are missing")
 
     def _cut_off(self, detail: str) -> CutOff:
-        return CutOff("The connection broke before the answer was complete.", "", f"{self._line.url}: {detail}")
+        return CutOff("The connection broke before the answer was complete.", "Try again.", f"{self._line.url}: {detail}")
 
     async def aclose(self) -> None:
         """Ends the connection, wherever it is."""

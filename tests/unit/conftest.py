@@ -1,7 +1,8 @@
-"""Servers that more than one file of tests talks to."""
+"""Servers that more than one file of tests talks to, and how a test that is a coroutine is run."""
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from werkzeug.serving import make_server
 
 from tests.servers.local_llm_api import API_PREFIX, create_app
 from tests.servers.scripted import ScriptedServer
+from tests.servers.transport import run
+
+# The same examples each time, and no test fails for a busy computer's sake.
+settings.register_profile("modeltab", deadline=None, derandomize=True)
+settings.load_profile("modeltab")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine, in an event loop and a thread of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    wanted = inspect.signature(pyfuncitem.function).parameters
+    run(pyfuncitem.function(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    return True
 
 
 @dataclass(frozen=True)

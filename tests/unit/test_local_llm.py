@@ -269,7 +269,7 @@ def test_a_parameter_that_the_api_does_not_know_is_not_sent(sent):
 
 
 def test_what_the_provider_says_that_it_takes_is_what_it_sends(sent):
-    fields = {"template": "{question}", "temperature": 1.0, "n_gpu_layers": 1, "n_batch": 2}
+    fields: dict[str, Any] = {"template": "{question}", "temperature": 1.0, "n_gpu_layers": 1, "n_batch": 2}
     assert {*fields, "system_prompt"} == LocalLlm.capabilities.parameters
     body = sent(ask("Hi", system_prompt="Be brief.", **fields))
     assert body == {"question": "Be brief.\n\nHi", "model_name": "m.gguf", **fields}

@@ -12,7 +12,9 @@ def transfer(size: int, sent: int = 0, rate: float | None = None) -> Transfer:
     return Transfer("t", "a.gguf", "c", size, sent, rate=rate)
 
 
-@pytest.mark.parametrize(("size", "sent", "fraction"), [(100, 0, 0.0), (100, 25, 0.25), (100, 100, 1.0), (100, 130, 1.0), (0, 0, 0.0)])
+@pytest.mark.parametrize(
+    ("size", "sent", "fraction"), [(100, 0, 0.0), (100, 25, 0.25), (100, 100, 1.0), (100, 130, 1.0), (0, 0, 0.0)]
+)
 def test_the_fraction_is_what_is_sent_and_never_more_than_all(size, sent, fraction):
     assert transfer(size, sent).fraction == fraction
 

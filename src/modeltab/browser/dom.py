@@ -156,7 +156,7 @@ class Drawing:
         return fragment
 
     def _morph_options(self, style: str) -> Any:
-        options = to_object({"morphStyle": style, "ignoreActiveValue": True, "restoreFocus": True, "callbacks": {}})
+        options = to_object({"morphStyle": style, "restoreFocus": True, "callbacks": {}})
         options.callbacks.beforeAttributeUpdated = self._attribute_rule
         return options
 

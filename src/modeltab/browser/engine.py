@@ -56,6 +56,9 @@ class WllamaEngine:
             counted.destroy()
             del file.slice
         context = from_object(wllama.getLoadedContextInfo())
+        if not context["success"]:  # the library takes a model that llama.cpp has refused for loaded
+            await self.unload()
+            raise _load_error(name, "llama.cpp refused the file")
         self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], threads if wllama.isMultithread() else 1, gpu)
 
     async def unload(self) -> None:
@@ -120,9 +123,11 @@ async def has_gpu() -> bool:
     return bool(adapter) and not getattr(adapter.info, "isFallbackAdapter", False)
 
 
-def _config(logger: Any) -> Any:
+def _config(quiet: Any) -> Any:
+    """wllama's settings. Its errors reach the person as ours, so in the console they are only warnings."""
     config = to_object({"suppressNativeLog": True})
-    config.logger = logger
+    config.logger = js.Object.assign(js.Object.new(), quiet)
+    config.logger.error = js.console.warn
     return config
 
 

@@ -1,0 +1,169 @@
+"""The whole app but for its edge: real store, registry, providers and actions; plain fakes where a browser would be.
+
+    async def test_something(rig):
+        await rig.start()
+        await rig.do("connection.add")
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from modeltab.actions import connections, conversations, navigation
+from modeltab.actions.app import App, UiEvent, facts_of
+from modeltab.actions.table import perform
+from modeltab.domain.connections import Connection
+from modeltab.domain.messages import Message, path
+from modeltab.domain.transfers import Transfer
+from modeltab.providers import in_tab, local_llm
+from modeltab.providers.base import Transport
+from modeltab.providers.registry import Registry
+from modeltab.state.store import State, Store
+from tests.servers.transport import RealTransport
+from tests.unit.fakes import DictConfig, DictRecords, FakeEngine, FakeModels, FakePage, MemoryFile
+
+TAB = "in-tab"
+#: The id of the connection to the server that a test names.
+SERVER = "server"
+
+
+class Clock:
+    """Seconds since 1970: a little later each time it is asked, and as much later as a test says."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        self.now += 0.001
+        return self.now
+
+
+class Rig:
+    """An app with the tab's models and, when `url` is given, a connection to a Local LLM API.
+
+    :ivar expects_alerts: set by a test in which an alert is what should happen; otherwise one fails it.
+    """
+
+    def __init__(self, *models: str, url: str = "", loopback: bool = True, transport: Transport | None = None) -> None:
+        self.files = FakeModels(*models)
+        self.engine = FakeEngine()
+        self.page = FakePage(loopback)
+        self.records = DictRecords()
+        self.config = DictConfig()
+        self.clock = Clock()
+        self.starter = MemoryFile("starter", b"GGUF starter")
+        self._ids = 0
+        self._others: set[asyncio.Task[Any]] = set()
+        registry = Registry(
+            (
+                in_tab.connection_type(self.files, self.engine),
+                local_llm.connection_type(transport or RealTransport()),
+            )
+        )
+        self.app = App(
+            Store(State()), registry, self.page, self.records, self.config, lambda: self.starter, self.clock, self._new_id
+        )
+        kept: tuple[Connection, ...] = (Connection(TAB, TAB, "In this tab"),)
+        if url:
+            kept = (*kept, Connection(SERVER, "local-llm", "Workshop", url))
+        self.app.update(connections=kept, facts=facts_of(registry, kept), types=registry.types)
+        self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
+
+    def _new_id(self) -> str:
+        self._ids += 1
+        return f"id{self._ids}"
+
+    async def start(self, model: str = "") -> None:
+        """What `main` does at the start; then `model` is chosen."""
+        self._others = asyncio.all_tasks()
+        await conversations.load_list(self.app)
+        await connections.refresh_all(self.app)
+        if model:
+            self.app.set_setting(model=model)
+
+    # ---- What a person does ----
+
+    def press(self, action: str, id: str = "", **fields: Any) -> bool:
+        """Something happens on the page; its work goes on by itself."""
+        return perform(self.app, UiEvent(action, id, **fields))
+
+    async def do(self, action: str, id: str = "", **fields: Any) -> None:
+        """Something happens on the page, and all that follows from it."""
+        self.press(action, id, **fields)
+        await self.idle()
+
+    def type(self, text: str) -> None:
+        """Types into the message box."""
+        self.page.fields["message"] = text
+
+    async def say(self, text: str) -> Message:
+        """Sends a message and waits for the answer."""
+        self.type(text)
+        await self.do("chat.send")
+        return self.shown[-1]
+
+    async def begin(self, text: str, shows: str) -> Message:
+        """Sends a message and waits until the answer that is coming has that text."""
+        self.type(text)
+        self.press("chat.send")
+        await self.until(lambda: self.app.live is not None and self.app.live.text == shows)
+        assert self.app.live is not None
+        return self.app.live
+
+    async def visit(self, hash_: str) -> None:
+        """Goes to an address in the page, and waits for all that follows from it."""
+        self.page.go(hash_)
+        await asyncio.sleep(0)
+        await self.idle()
+
+    # ---- Waiting ----
+
+    async def idle(self) -> None:
+        """Waits until the app has nothing more to do."""
+        while tasks := asyncio.all_tasks() - self._others:
+            await asyncio.wait(tasks)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Waits until it is so. TimeoutError when that does not come."""
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.002)
+
+    # ---- What there is ----
+
+    @property
+    def state(self) -> State:
+        """The state now."""
+        return self.app.state
+
+    @property
+    def shown(self) -> list[Message]:
+        """The messages that are shown, in order."""
+        conversation = self.state.conversation
+        return list(path(self.state.messages, conversation.leaf_id)) if conversation else []
+
+    @property
+    def texts(self) -> list[str]:
+        """Their texts."""
+        return [message.text for message in self.shown]
+
+    @property
+    def alerts(self) -> list[str]:
+        """The errors that are shown."""
+        return [alert.error.message for alert in self.state.alerts]
+
+    def models(self, connection_id: str) -> list[str]:
+        """The names of a connection's models."""
+        return [model.name for model in self.state.models.get(connection_id, ())]
+
+    def health(self, connection_id: str) -> str:
+        """A connection's health."""
+        record = self.state.health.get(connection_id)
+        return record.health if record else "unknown"
+
+    def transfer(self, name: str) -> Transfer:
+        """The transfer of that file."""
+        (found,) = [transfer for transfer in self.state.transfers if transfer.name == name]
+        return found
