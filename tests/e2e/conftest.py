@@ -223,5 +223,3 @@ def gguf_like(path: Path, size: int) -> Path:
         file.write(b"GGUF\x03\0\0\0")
         file.truncate(size)
     return path
-
-

@@ -44,7 +44,7 @@ def test_every_route_opens_by_its_address_and_by_back_and_forward(site: str, ope
 def test_what_is_typed_before_python_is_up_stays(repository: str, context: BrowserContext, errors: ErrorLog):
     page = context.new_page()
     errors.watch(page)
-    page.add_init_script("localStorage.setItem('modeltab.config', '{\"version\":1,\"connections\":[],\"settings\":{}}')")
+    page.add_init_script('localStorage.setItem(\'modeltab.config\', \'{"version":1,"connections":[],"settings":{}}\')')
     release: list[Route] = []
     page.route("**/app.zip", lambda route: release.append(route))  # Python waits for it, as on a slow network
     page.goto(repository)
@@ -75,7 +75,7 @@ def test_pythons_own_web_server_serves_the_repository(context: BrowserContext, e
             assert server.stdout is not None
             port = server.stdout.readline().split(" port ")[1].split()[0]
             page = context.new_page()
-            page.add_init_script("localStorage.setItem('modeltab.config', '{\"version\":1,\"connections\":[],\"settings\":{}}')")
+            page.add_init_script('localStorage.setItem(\'modeltab.config\', \'{"version":1,"connections":[],"settings":{}}\')')
             errors.watch(page)
             app = App(page, f"http://127.0.0.1:{port}/").open()
             expect(app.page.get_by_role("button", name="Get SmolLM2")).to_be_visible()
@@ -91,7 +91,13 @@ def fails(page: Page, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "asset",
-    ["vendor/pyscript/core.js", "app.zip", "pyodide/pyodide.asm.wasm", "pyodide/python_stdlib.zip", "idiomorph/idiomorph.esm.js"],
+    [
+        "vendor/pyscript/core.js",
+        "app.zip",
+        "pyodide/pyodide.asm.wasm",
+        "pyodide/python_stdlib.zip",
+        "idiomorph/idiomorph.esm.js",
+    ],
 )
 def test_a_missing_file_is_named(repository: str, context: BrowserContext, asset: str):
     page = context.new_page()

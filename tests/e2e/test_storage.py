@@ -146,7 +146,7 @@ def test_an_export_is_read_back_and_erasing_leaves_nothing(repository: str, open
     with app.page.expect_file_chooser() as chooser:
         app.page.get_by_role("button", name="Import data").click()
     chooser.value.set_files(exported)
-    expect(app.page.get_by_role("status", name="Status")).to_have_text("1 conversations are imported")
+    expect(app.page.get_by_role("status", name="Status")).to_have_text("1 conversation is imported")
     app.page.get_by_role("list", name="Conversations").get_by_role("link").click()
     expect(app.page.locator("article")).to_have_count(4)
 

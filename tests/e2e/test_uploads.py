@@ -16,7 +16,9 @@ GIB = 1024**3
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads a process's memory from /proc")
-def test_two_gigabytes_go_up_with_flat_memory(repository: str, open_app: OpenApp, browser: Browser, echo_api: str, tmp_path: Path):
+def test_two_gigabytes_go_up_with_flat_memory(
+    repository: str, open_app: OpenApp, browser: Browser, echo_api: str, tmp_path: Path
+):
     big = gguf_like(tmp_path / "big.gguf", 2 * GIB)
     app = open_app(repository, api=echo_api, route="#/models")
     before = renderer_bytes(browser, app.page)
@@ -101,7 +103,9 @@ def test_a_file_over_the_servers_limit_is_told(repository: str, open_app: OpenAp
         expect(app.page.get_by_role("heading", name="No models yet")).to_be_visible()
 
 
-def test_a_file_that_is_no_model_is_refused_before_it_is_sent(repository: str, open_app: OpenApp, echo_api: str, tmp_path: Path):
+def test_a_file_that_is_no_model_is_refused_before_it_is_sent(
+    repository: str, open_app: OpenApp, echo_api: str, tmp_path: Path
+):
     page_saved_as_model = tmp_path / "model.gguf"
     page_saved_as_model.write_text("<!doctype html><title>Sign in</title>")
     empty = tmp_path / "empty.gguf"

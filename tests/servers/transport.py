@@ -64,13 +64,13 @@ class _Line:
         self._http = http.client.HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_S)
         # http.client forgets its socket as soon as the reply will be the last one.
         self._socket: socket.socket | None = None
-        self._closed = False
+        self.closed = False
 
     def open(self, method: str, headers: Mapping[str, str]) -> None:
         """Sends a request up to its body."""
         self._http.connect()
         self._socket = self._http.sock
-        if self._closed:
+        if self.closed:
             self.close()
         parts = urlsplit(self.url)
         self._http.putrequest(method, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
@@ -88,7 +88,7 @@ class _Line:
 
     def close(self) -> None:
         """Ends it, and wakes the thread that waits for it."""
-        self._closed = True
+        self.closed = True
         if self._socket:
             with contextlib.suppress(OSError):  # it is closed already
                 self._socket.shutdown(socket.SHUT_RDWR)
@@ -170,17 +170,19 @@ class RealTransport:
         length = len(head) + file.size + len(tail)
         loop = asyncio.get_running_loop()
 
+        def tell(sent: int) -> None:
+            if not line.closed:  # what the thread still said when the upload was cancelled is no news
+                on_bytes(sent)
+
         def exchange() -> http.client.HTTPResponse:
-            line.open(
-                "POST", {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Content-Length": str(length)}
-            )
+            line.open("POST", {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Content-Length": str(length)})
             line.send(head)
             sent = 0
             with file.path.open("rb") as content:
                 while chunk := content.read(CHUNK_BYTES):
                     line.send(chunk)
                     sent += len(chunk)
-                    loop.call_soon_threadsafe(on_bytes, sent)
+                    loop.call_soon_threadsafe(tell, sent)
             line.send(tail)
             return line.answer()
 

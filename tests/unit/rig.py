@@ -1,19 +1,21 @@
 """The whole app but for its edge: real store, registry, providers and actions; plain fakes where a browser would be.
 
-    async def test_something(rig):
-        await rig.start()
-        await rig.do("connection.add")
+async def test_something(rig):
+    await rig.start()
+    await rig.do("connection.add")
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from modeltab.actions import connections, conversations, navigation
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
+from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
 from modeltab.domain.messages import Message, path
 from modeltab.domain.transfers import Transfer
@@ -27,6 +29,8 @@ from tests.unit.fakes import DictConfig, DictRecords, FakeEngine, FakeModels, Fa
 TAB = "in-tab"
 #: The id of the connection to the server that a test names.
 SERVER = "server"
+#: Across all rigs, for one may read what another has kept.
+_IDS = itertools.count(1)
 
 
 class Clock:
@@ -41,10 +45,7 @@ class Clock:
 
 
 class Rig:
-    """An app with the tab's models and, when `url` is given, a connection to a Local LLM API.
-
-    :ivar expects_alerts: set by a test in which an alert is what should happen; otherwise one fails it.
-    """
+    """An app with the tab's models and, when `url` is given, a connection to a Local LLM API."""
 
     def __init__(self, *models: str, url: str = "", loopback: bool = True, transport: Transport | None = None) -> None:
         self.files = FakeModels(*models)
@@ -53,8 +54,7 @@ class Rig:
         self.records = DictRecords()
         self.config = DictConfig()
         self.clock = Clock()
-        self.starter = MemoryFile("starter", b"GGUF starter")
-        self._ids = 0
+        self.starter = MemoryFile(STARTER.name, b"GGUF starter")
         self._others: set[asyncio.Task[Any]] = set()
         registry = Registry(
             (
@@ -72,16 +72,23 @@ class Rig:
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def _new_id(self) -> str:
-        self._ids += 1
-        return f"id{self._ids}"
+        return f"id{next(_IDS)}"
 
     async def start(self, model: str = "") -> None:
         """What `main` does at the start; then `model` is chosen."""
-        self._others = asyncio.all_tasks()
+        self.watch()
         await conversations.load_list(self.app)
         await connections.refresh_all(self.app)
         if model:
             self.app.set_setting(model=model)
+
+    def watch(self) -> None:
+        """From now on, what is begun in this loop is the app's work."""
+        self._others = asyncio.all_tasks()
+
+    def add_server(self, id_: str, url: str) -> None:
+        """One more connection to a Local LLM API."""
+        self.app.set_connections((*self.state.connections, Connection(id_, "local-llm", id_, url)))
 
     # ---- What a person does ----
 

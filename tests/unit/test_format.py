@@ -80,9 +80,7 @@ def test_a_measured_time_has_three_figures(value, text):
     assert fmt.seconds(value) == text
 
 
-@pytest.mark.parametrize(
-    ("fraction", "text"), [(0, "0%"), (0.425, "42%"), (0.999, "99%"), (1, "100%"), (1.2, "100%")]
-)
+@pytest.mark.parametrize(("fraction", "text"), [(0, "0%"), (0.425, "42%"), (0.999, "99%"), (1, "100%"), (1.2, "100%")])
 def test_a_percentage_is_never_all_before_it_is_all(fraction, text):
     assert fmt.percent(fraction) == text
 
@@ -108,7 +106,6 @@ def test_a_moment_that_cannot_be_read_is_shown_as_it_is(text):
 
 
 @pytest.mark.parametrize(("text", "where"), [("0001-01-01T00:00:00Z", "UTC+5"), ("9999-12-31T23:59:59Z", "UTC-5")])
-@pytest.mark.xfail(strict=True, raises=OverflowError, reason="moment() raises, which ends the drawing")
 def test_a_moment_at_the_end_of_the_calendar_is_shown_somehow(zone, text, where):
     zone(where)
     assert re.match(r"\d{4}-\d\d-\d\d", fmt.moment(text))

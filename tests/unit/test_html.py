@@ -129,8 +129,8 @@ def test_joining_keeps_markup_and_escapes_text():
 
 
 def test_a_slot_may_stand_in_a_text_and_in_a_quoted_attribute():
-    template = Template("<p title=\"{a}\" lang='{b}' data-x=\"1 {c} 2\">{d} and {d}</p>")
-    assert template(a=1, b=2, c=3, d=4) == "<p title=\"1\" lang='2' data-x=\"1 3 2\">4 and 4</p>"
+    template = Template('<p title="{a}" lang=\'{b}\' data-x="1 {c} 2">{d} and {d}</p>')
+    assert template(a=1, b=2, c=3, d=4) == '<p title="1" lang=\'2\' data-x="1 3 2">4 and 4</p>'
 
 
 def test_a_boolean_attribute_is_there_when_the_value_is_true():
@@ -154,7 +154,7 @@ def test_braces_that_name_nothing_are_text():
     assert Template("<p>{ } {} {a b} {a}</p>")(a=1) == "<p>{ } {} {a b} 1</p>"
 
 
-@pytest.mark.parametrize("source", ["<a href=\"#/{x}\">", "<a href='./{x}'>", '<img src="blob:{x}">', '<form action="#{x}">'])
+@pytest.mark.parametrize("source", ['<a href="#/{x}">', "<a href='./{x}'>", '<img src="blob:{x}">', '<form action="#{x}">'])
 def test_a_slot_may_stand_in_an_address_that_stays_in_the_page(source):
     Template(source)
 
@@ -245,7 +245,6 @@ def test_a_boolean_attribute_elsewhere_than_in_a_tag_is_refused(source):
         pytest.param('<img srcset="{x}">', id="the addresses of an image"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="a > in quotes is taken for the tag's end; data and srcset are not known as addresses")
 def test_no_slot_that_cannot_be_made_safe_slips_through(source):
     with pytest.raises(ValueError, match="stands"):
         Template(source)

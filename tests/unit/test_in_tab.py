@@ -10,8 +10,8 @@ import pytest
 
 from modeltab.domain.errors import BadRequest, EngineFailed, NotFound
 from modeltab.domain.messages import Message
-from modeltab.domain.requests import ChatRequest, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage
-from modeltab.providers.in_tab import EngineInfo, InTab, chat_body, connection_type, events_of, extra_fields
+from modeltab.domain.requests import ChatRequest, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage, extra_fields
+from modeltab.providers.in_tab import EngineInfo, InTab, chat_body, connection_type, events_of
 from tests.servers.transport import run
 from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile, stop, words
 

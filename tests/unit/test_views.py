@@ -31,7 +31,7 @@ from modeltab.state.store import (
 from modeltab.views import message as message_view
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews
-from modeltab.views.page import PageView
+from modeltab.views.page import REGIONS, PageView
 from modeltab.views.parameters import FIELDS
 from tests.servers.transport import RealTransport
 from tests.unit.fakes import FakeEngine, FakeModels
@@ -220,9 +220,13 @@ def test_a_picker_without_a_find_or_without_models_says_so():
 
 
 def test_without_models_the_first_step_is_one_click():
-    shown = region("chat-empty", at("chat", models={}))
+    shown = region("chat-empty", at("chat", models={"tab": ()}))
     assert shown.names("button") == ["Get SmolLM2 135M (98.4 MB)", "Add a model file"]
     assert "nothing that you write leaves this machine" in shown.text
+
+
+def test_before_it_is_known_whether_the_tab_has_models_nothing_is_offered():
+    assert region("chat-empty", at("chat", models={})).names("button") == []
 
 
 def test_with_models_the_first_step_is_to_choose_one():
@@ -808,6 +812,63 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 )
 def test_only_what_can_be_seen_is_drawn(page, ids):
     assert set(PageView().regions(at(page))) == {"nav", "conversation-list", "alerts", "transfers", "dialog"} | ids
+
+
+def test_a_state_with_the_same_parts_draws_nothing():
+    view = PageView()
+    state = at("chat")
+    view.regions(state)
+    assert view.regions(state._replace(status="said", storage=Storage(1))) == {}
+
+
+def test_what_has_changed_on_a_page_that_was_not_shown_is_drawn_when_it_is_shown_again():
+    view = PageView()
+    view.regions(at("models"))
+    elsewhere = at("chat", models={})
+    view.regions(elsewhere)
+    assert "No models yet" in view.regions(at("models", elsewhere))["page-models"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "drawn"),
+    [
+        ({"alerts": (Alert("1", ERROR),)}, {"alerts"}),
+        ({"search": "x"}, {"conversation-list"}),
+        ({"picker": Picker(True)}, {"model-picker"}),
+        ({"generation": Generation("a", "c1", 0.0, 0.0, True)}, {"composer-bar"}),
+        ({"messages": {"q": QUESTION}}, set()),
+        ({"dialog": Dialog("details")}, {"dialog"}),
+    ],
+    ids=lambda value: next(iter(value), "nothing"),
+)
+def test_a_change_draws_only_what_shows_it(changes, drawn):
+    view = PageView()
+    state = at("chat")
+    view.regions(state)
+    assert set(view.regions(state._replace(**changes))) == drawn
+
+
+class Watched:
+    """A state that notes which of its fields are read."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self.read.add(name)
+        return getattr(self._state, name)
+
+
+@pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.element_id)
+def test_a_region_reads_what_it_says_and_no_more_or_it_would_not_be_drawn_anew(region):
+    read: set[str] = set()
+    first = State(connections=(TAB,), facts=FACTS, types=TYPES)
+    for state in (*everywhere("text"), at("chat"), at("chat", models={"tab": ()}), first):
+        watched = Watched(state)
+        region.draw(watched)
+        read |= watched.read
+    assert read == set(region.reads)
 
 
 @pytest.mark.parametrize(("page", "title"), [("models", "Models · ModelTab"), ("chat", "Chat · ModelTab")])

@@ -95,11 +95,10 @@ async def _run(
         intake.end("error", error)
     finally:
         ticking.cancel()
-        app.live = None
-        app.answering = None
         app.update(generation=None)
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
-    await app.conversations.save(None, message_to_json(intake.message))
+    await intake.keep()
+    app.answering = None
 
 
 async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
@@ -115,7 +114,8 @@ async def load_model(app: App, provider: Provider, model: Model, parameters: Par
     try:
         await provider.memory.load(model.name, parameters, progress)
     finally:
-        app.update(models={**app.state.models, model.connection_id: await provider.models()})
+        models = await provider.models()
+        app.update(models={**app.state.models, model.connection_id: models})
     if model.name not in before:
         app.say(f"{model.name} is loaded")
     _set_progress(app, "Reading the prompt")
@@ -144,6 +144,7 @@ class Intake:
         self._app = app
         self._started = app.clock()
         self._kept = self._started
+        self._keeping: asyncio.Task[None] | None = None
         self._conversation = conversation
 
     def begin(self) -> None:
@@ -192,9 +193,15 @@ class Intake:
         if shown and shown.id == message.conversation_id:
             app.update(**with_message(app.state, message))
         now = app.clock()
-        if now - self._kept >= KEEP_EVERY:
+        if now - self._kept >= KEEP_EVERY and (self._keeping is None or self._keeping.done()):
             self._kept = now
-            app.spawn(app.conversations.save(None, message_to_json(message)))
+            self._keeping = app.spawn(app.conversations.save(None, message_to_json(message)))
+
+    async def keep(self) -> None:
+        """Keep the answer as it is, after any writing that still goes on."""
+        if self._keeping is not None:
+            await self._keeping
+        await self._app.conversations.save(None, message_to_json(self.message))
 
 
 async def save(app: App, conversation: Conversation | None) -> None:

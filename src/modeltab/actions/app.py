@@ -117,7 +117,8 @@ class ConfigRecord(Protocol):
 class App:
     """The parts, handed to each other by `main`, and the work that is under way.
 
-    :ivar live: the answer that is coming, as it is now, also while another conversation is shown.
+    :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
+        was then, until the next one begins.
     :ivar chosen_files: what waits in the dialog "Add model".
     :ivar met: connections that have answered since the page was loaded.
     """
@@ -164,6 +165,17 @@ class App:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+    def cancel(self, task: asyncio.Task[Any] | None) -> None:
+        """Cancel work, but not before its first step: what never began never runs its own clean-up."""
+        if task is not None:
+            asyncio.get_running_loop().call_soon(task.cancel)
+
+    async def cancel_and_wait(self, task: asyncio.Task[Any] | None) -> None:
+        """Cancel work and wait for its end."""
+        self.cancel(task)
+        if task is not None:
+            await asyncio.wait([task])
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:

@@ -41,8 +41,7 @@ def composer_key(app: App, event: UiEvent) -> bool:
 
 def stop(app: App, event: UiEvent) -> None:
     """Stop the answer that is coming. Its text stays."""
-    if app.answering:
-        app.answering.cancel()
+    app.cancel(app.answering)
 
 
 def regenerate(app: App, event: UiEvent) -> None:
@@ -144,7 +143,8 @@ async def delete(app: App, event: UiEvent) -> None:
         return
     gone = subtree(app.state.messages, event.id)
     if app.live and app.live.id in gone:
-        stop(app, event)
+        await app.cancel_and_wait(app.answering)
+        app.live = None
     messages = {key: value for key, value in app.state.messages.items() if key not in gone}
     siblings = [m for m in messages.values() if m.parent_id == message.parent_id]
     if siblings:

@@ -4,7 +4,7 @@ import asyncio
 
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.connections import Connection, HealthRecord, clean_base_url
-from modeltab.domain.errors import ModelTabError, Unauthorized
+from modeltab.domain.errors import ModelTabError, Unauthorized, record_of
 from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection, with_health, with_models
@@ -25,7 +25,9 @@ async def refresh(app: App, connection_id: str) -> None:
         text = await provider.check()
         models = await provider.models()
         loaded = await provider.memory.loaded() if provider.memory else ()
-    except ModelTabError as error:
+    except Exception as error:
+        if not isinstance(error, ModelTabError):
+            app.alert(error)
         if connection(app.state, connection_id) == item:
             # Models that cannot be asked are not listed: the list says what can be used now.
             app.update(**with_health(app.state, connection_id, health_of(error)), **with_models(app.state, connection_id, ()))
@@ -38,10 +40,9 @@ async def refresh(app: App, connection_id: str) -> None:
         )
 
 
-def health_of(error: ModelTabError) -> HealthRecord:
+def health_of(error: BaseException) -> HealthRecord:
     """A failed look as health."""
-    health = "unauthorized" if isinstance(error, Unauthorized) else "unreachable"
-    return HealthRecord(health, error.message, error.advice, error.detail)  # type: ignore[arg-type]
+    return HealthRecord("unauthorized" if isinstance(error, Unauthorized) else "unreachable", *record_of(error))
 
 
 def may_ask(app: App, item: Connection) -> bool:
@@ -105,7 +106,9 @@ def change_type(app: App, event: UiEvent) -> None:
     dialog = app.state.dialog
     if dialog:
         type_ = app.registry.type_of(event.value)
-        app.update(dialog=dialog._replace(values={**event.values, "base_url": type_.default_url}, note="", error=None))
+        app.update(
+            dialog=dialog._replace(values={**event.values, "base_url": type_.default_url}, note="", error=None, busy=False)
+        )
 
 
 async def try_(app: App, event: UiEvent) -> None:
@@ -114,15 +117,16 @@ async def try_(app: App, event: UiEvent) -> None:
     if dialog is None:
         return
     values = {**dialog.values, **event.values}
-    app.update(dialog=dialog._replace(values=values, note="Asking…", error=None, busy=True))
+    asking = dialog._replace(values=values, note="Asking…", error=None, busy=True)
+    app.update(dialog=asking)
     note, error = "", None
     try:
         item = _connection_of(app, dialog.subject or "test", values)
         note = "Works: " + await app.registry.type_of(item.type).build(item.id, item.base_url).check()
-    except ModelTabError as failure:
-        error = failure.record()
-    if app.state.dialog and app.state.dialog.name == "connection":
-        app.update(dialog=app.state.dialog._replace(values=values, note=note, error=error, busy=False))
+    except Exception as failure:
+        error = record_of(failure)
+    if app.state.dialog is asking:  # not closed, and not another one by now
+        app.update(dialog=asking._replace(note=note, error=error, busy=False))
 
 
 async def save(app: App, event: UiEvent) -> None:

@@ -58,8 +58,8 @@ async def show(app: App, route: Route) -> None:
             app.page.replace_route("#/chat")
         return
     messages = {m.id: m for m in map(_message, await app.conversations.messages(found.id)) if m}
-    if app.live and app.live.conversation_id == found.id:
-        messages[app.live.id] = app.live
+    if app.live and app.live.conversation_id == found.id and app.live.id in messages:
+        messages[app.live.id] = app.live  # newer than its record, which is written once a second
     if app.state.route == route:
         _show(app, next(c for c in app.state.conversations if c.id == route.id), messages)
 
@@ -88,9 +88,9 @@ def ask_delete(app: App, event: UiEvent) -> None:
 async def delete(app: App, event: UiEvent) -> None:
     """Delete a conversation."""
     app.update(dialog=None)
-    if app.live and app.live.conversation_id == event.id and app.answering:
-        app.answering.cancel()
-        await app.answering
+    if app.live and app.live.conversation_id == event.id:
+        await app.cancel_and_wait(app.answering)
+        app.live = None
     await app.conversations.delete(event.id)
     app.update(conversations=tuple(c for c in app.state.conversations if c.id != event.id))
     if app.state.conversation and app.state.conversation.id == event.id:

@@ -100,6 +100,5 @@ def _loaded_names(app: App, connection_id: str) -> tuple[str, ...]:
 
 async def _stop_answer_of(app: App, connection_id: str) -> None:
     """An answer of this connection would lose its model: stop it first."""
-    if app.live and app.live.connection == connection_id and app.answering:
-        app.answering.cancel()
-        await app.answering
+    if app.live and app.live.connection == connection_id:
+        await app.cancel_and_wait(app.answering)

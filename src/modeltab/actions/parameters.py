@@ -1,11 +1,11 @@
 """The form "Parameters"."""
 
+from math import isfinite
 from typing import Any
 
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import BadRequest, ModelTabError
-from modeltab.domain.requests import Parameters, ParameterValue
-from modeltab.providers.in_tab import extra_fields
+from modeltab.domain.requests import Parameters, ParameterValue, extra_fields
 from modeltab.state.store import Dialog
 from modeltab.views.parameters import FIELDS
 
@@ -58,7 +58,7 @@ def _number(name: str, label: str, text: str, low: str, high: str) -> ParameterV
         kind = "a number" if name in _DECIMAL else "a whole number"
         raise BadRequest(f"{label} is {kind}, not “{text}”.", "Correct it, or empty it for the default.") from None
     assert not isinstance(value, str)
-    if value < float(low) or (high and value > float(high)):
+    if not isfinite(value) or value < float(low) or (high and value > float(high)):
         limits = f"from {low} to {high}" if high else f"at least {low}"
         raise BadRequest(f"{label} is {limits}.", "Correct it, or empty it for the default.")
     return value

@@ -1,11 +1,13 @@
 """Settings: theme, offline only, storage; export, import and erase."""
 
 import json
+from typing import Any
 
 from modeltab import __version__
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh_all
 from modeltab.domain.errors import BadRequest
+from modeltab.domain.messages import Conversation, Message
 from modeltab.state.records import (
     UnreadableError,
     config_from_json,
@@ -76,21 +78,41 @@ async def import_(app: App, event: UiEvent) -> None:
         if not isinstance(value, dict) or value.get("format") != EXPORT_FORMAT:
             raise UnreadableError("it is not an export of ModelTab")
         connections, _ = config_from_json(value.get("config"))
-        conversations = [conversation_from_json(record) for record in value.get("conversations", ())]
-        messages = [message_from_json(record) for record in value.get("messages", ())]
+        conversations = [conversation_from_json(record) for record in _list(value, "conversations")]
+        messages = [message_from_json(record) for record in _list(value, "messages")]
     except ValueError as error:
         raise BadRequest(f"{file.name} cannot be imported: {error}.", "Choose a file that “Export data” has made.") from None
-    known = {record["id"] for record in await app.conversations.all()}
-    new = [c for c in conversations if c.id not in known]
-    for conversation in new:
-        own = [message_to_json(m) for m in messages if m.conversation_id == conversation.id]
-        await app.conversations.save(conversation_to_json(conversation), *own)
-    listed = sorted((*app.state.conversations, *new), key=lambda c: -c.updated)
-    app.update(conversations=tuple(listed))
+    known = await app.conversations.all()
+    known_ids = {record["id"] for record in known}
+    taken = {record["id"] for c in known for record in await app.conversations.messages(c["id"])}
+    new = []
+    for conversation in conversations:
+        if conversation.id in known_ids:
+            continue
+        own = [m for m in messages if m.conversation_id == conversation.id]
+        if any(m.id in taken for m in own):
+            conversation, own = _renamed(app, conversation, own)
+        await app.conversations.save(conversation_to_json(conversation), *map(message_to_json, own))
+        new.append(conversation)
+    app.update(conversations=tuple(sorted((*app.state.conversations, *new), key=lambda c: -c.updated)))
     ids = {c.id for c in app.state.connections}
-    types = {t.name for t in app.registry.types}
+    types = {t.name for t in app.registry.types if not t.permanent}
     app.set_connections((*app.state.connections, *(c for c in connections if c.id not in ids and c.type in types)))
-    app.say(f"{len(new)} conversations are imported")
+    app.say("1 conversation is imported" if len(new) == 1 else f"{len(new)} conversations are imported")
+
+
+def _list(value: dict[str, Any], name: str) -> list[Any]:
+    found = value.get(name, [])
+    if not isinstance(found, list):
+        raise UnreadableError(f"its {name} are not a list")
+    return found
+
+
+def _renamed(app: App, conversation: Conversation, messages: list[Message]) -> tuple[Conversation, list[Message]]:
+    """The same messages under ids of their own: theirs belong to messages that are here."""
+    ids = {m.id: app.new_id() for m in messages}
+    renamed = [m._replace(id=ids[m.id], parent_id=ids.get(m.parent_id or "")) for m in messages]
+    return conversation._replace(leaf_id=ids.get(conversation.leaf_id or "")), renamed
 
 
 def ask_erase(app: App, event: UiEvent) -> None:
@@ -104,9 +126,7 @@ async def erase(app: App, event: UiEvent) -> None:
     """Delete all that the page keeps, then start anew."""
     app.update(dialog=None)
     for task in [app.answering, *app.transfers.values()]:
-        if task:
-            task.cancel()
-            await task
+        await app.cancel_and_wait(task)
     for connection in app.state.connections:
         if connection.base_url:
             continue

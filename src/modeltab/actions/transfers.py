@@ -8,7 +8,7 @@ from modeltab.actions.connections import refresh
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.errors import ErrorRecord, ModelTabError, NotAModel, record_of
 from modeltab.domain.models import model_key
-from modeltab.domain.transfers import RateMeter, Transfer
+from modeltab.domain.transfers import ENDED, RateMeter, Transfer
 from modeltab.providers.base import ModelFile
 from modeltab.state.store import Dialog
 from modeltab.state.updates import model_of, running_transfers, with_transfer
@@ -91,9 +91,7 @@ def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
 
 def cancel(app: App, event: UiEvent) -> None:
     """Cancel a transfer."""
-    task = app.transfers.get(event.id)
-    if task:
-        task.cancel()
+    app.cancel(app.transfers.get(event.id))
 
 
 def dismiss(app: App, event: UiEvent) -> None:
@@ -106,8 +104,9 @@ async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
 
     def change(**fields: Any) -> None:
         nonlocal transfer
-        transfer = transfer._replace(**fields)
-        app.update(**with_transfer(app.state, transfer))
+        if transfer.phase not in ENDED:  # progress may still be told after a cancel
+            transfer = transfer._replace(**fields)
+            app.update(**with_transfer(app.state, transfer))
 
     try:
         async with app.lanes.setdefault(transfer.connection_id, asyncio.Lock()):

@@ -33,6 +33,11 @@ MARKDOWN_RULES = {
 LINK_RULE = "^(?:https?|mailto):"
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
+#: What changes with each token. A model in the tab computes on the same cores that draw it, so drawing its answer rests
+#: this many times as long as it took: it costs the answer a few per cent of its speed, however slow the machine is.
+STREAMED = frozenset({"messages", "generation"})
+REST_PER_DRAWING = 30
+LONGEST_REST_MS = 300
 
 
 class Drawing:
@@ -42,7 +47,12 @@ class Drawing:
         self._view = PageView()
         self._drawn: dict[str, str] = {}
         self._messages: list[tuple[str, Html]] = []
+        self._shown: State | None = None
         self._pending: State | None = None
+        self._rest_until = 0.0
+        self._timer = 0
+        self._frame_asked = False
+        self._timeout = create_proxy(self._ask_for_frame)
         self._focus = ""
         self._frame = create_proxy(self._draw_frame)
         # What a person folded open stays open, and a modal dialog stays modal.
@@ -66,10 +76,13 @@ class Drawing:
         self._whole = self._morph_options("outerHTML")
 
     def show(self, state: State) -> None:
-        """Draw the state with the next frame."""
-        if self._pending is None:
-            js.requestAnimationFrame(self._frame)
-        self._pending = state
+        """Draw the state with the next frame; when only an answer has grown, with a frame that its share of time allows."""
+        shown, self._pending = self._pending or self._shown, state
+        pause = self._rest_until - js.performance.now() if _only_streamed(shown, state) else 0
+        if pause <= 0:
+            self._ask_for_frame()
+        elif not self._timer and not self._frame_asked:
+            self._timer = js.setTimeout(self._timeout, pause)
 
     def focus(self, element_id: str, state: State) -> None:
         """Put the focus into an element once the state is drawn: it may not be there before."""
@@ -78,6 +91,7 @@ class Drawing:
 
     def draw(self, state: State) -> None:
         """Draw the state now."""
+        self._shown = state
         if self._changed("page", state.route.page):
             for name, _ in PAGES:
                 element(f"page-{name}").hidden = name != state.route.page
@@ -96,10 +110,22 @@ class Drawing:
             if target:
                 target.focus()
 
+    def _ask_for_frame(self) -> None:
+        if self._timer:
+            js.clearTimeout(self._timer)
+            self._timer = 0
+        if not self._frame_asked:
+            self._frame_asked = True
+            js.requestAnimationFrame(self._frame)
+
     def _draw_frame(self, _: float) -> None:
+        self._frame_asked = False
         state, self._pending = self._pending, None
         if state is not None:
+            began = js.performance.now()
             self.draw(state)
+            ended = js.performance.now()
+            self._rest_until = ended + min((ended - began) * REST_PER_DRAWING, LONGEST_REST_MS)
 
     def _changed(self, name: str, value: str) -> bool:
         before = self._drawn.get(name)
@@ -159,6 +185,13 @@ class Drawing:
         options = to_object({"morphStyle": style, "restoreFocus": True, "callbacks": {}})
         options.callbacks.beforeAttributeUpdated = self._attribute_rule
         return options
+
+
+def _only_streamed(before: State | None, after: State) -> bool:
+    """Whether nothing differs but what changes with each token."""
+    return before is not None and all(
+        a is b or name in STREAMED for name, a, b in zip(State._fields, before, after, strict=True)
+    )
 
 
 def element(element_id: str) -> Any:

@@ -1,5 +1,6 @@
 """Connections: where models are."""
 
+import re
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -7,7 +8,10 @@ from modeltab.domain.errors import BadRequest
 
 Health = Literal["unknown", "checking", "healthy", "unreachable", "unauthorized"]
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK_HOSTS = frozenset({"localhost", "::1"})
+_LOOPBACK_ADDRESS = re.compile(r"127(?:\.\d{1,3}){3}")
+#: What no address has, and what browsers read in their own way: white space, control characters, backslashes.
+_STRANGE = re.compile(r"[\s\x00-\x20\x7f\\]")
 
 
 class Connection(NamedTuple):
@@ -35,7 +39,7 @@ class HealthRecord(NamedTuple):
 def is_loopback(host: str) -> bool:
     """Whether a host name means this very machine."""
     host = host.lower().strip("[]")
-    return host in LOOPBACK_HOSTS or host.endswith(".localhost") or host.startswith("127.")
+    return host in LOOPBACK_HOSTS or host.endswith(".localhost") or _LOOPBACK_ADDRESS.fullmatch(host) is not None
 
 
 def host_of(url: str) -> str:
@@ -48,18 +52,18 @@ def clean_base_url(text: str) -> str:
 
     :raises BadRequest: when it cannot be one.
     """
-    url = text.strip().rstrip("/")
-    if "://" not in url:
+    url = text.strip()
+    if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:/", url):
         url = "http://" + url
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 — reading it is what checks it
     except ValueError as error:
         raise BadRequest(f"“{text}” is not an address.", "Type it like http://127.0.0.1:5000/api/v1.", str(error)) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in url):
+    if not re.match(r"https?://", url, re.IGNORECASE) or not parts.hostname or _STRANGE.search(url):
         raise BadRequest(f"“{text}” is not an http address.", "Type it like http://127.0.0.1:5000/api/v1.")
     if parts.username or parts.password:
         raise BadRequest("An address must not contain a user name or password.", "Remove the part before the @.")
-    if parts.query or parts.fragment:
+    if "?" in url or "#" in url:
         raise BadRequest("A base URL ends before any ? or #.", "Remove that part of the address.")
-    return url
+    return url.rstrip("/")

@@ -54,12 +54,11 @@ class Conversation(NamedTuple):
 
 def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:
     """The messages from the root to `leaf_id`, in order."""
-    found: list[Message] = []
-    while leaf_id is not None and leaf_id in messages:
-        message = messages[leaf_id]
-        found.append(message)
-        leaf_id = message.parent_id
-    return tuple(reversed(found))
+    found: dict[str, Message] = {}
+    while leaf_id is not None and leaf_id in messages and leaf_id not in found:  # a damaged record may make a ring
+        found[leaf_id] = messages[leaf_id]
+        leaf_id = messages[leaf_id].parent_id
+    return tuple(reversed(found.values()))
 
 
 def versions(messages: Messages, message: Message) -> tuple[Message, ...]:
@@ -70,11 +69,13 @@ def versions(messages: Messages, message: Message) -> tuple[Message, ...]:
 
 def newest_leaf(messages: Messages, message_id: str) -> str:
     """The end of the newest branch below a message."""
+    passed = {message_id}
     while True:
-        children = [m for m in messages.values() if m.parent_id == message_id]
+        children = [m for m in messages.values() if m.parent_id == message_id and m.id not in passed]
         if not children:
             return message_id
         message_id = max(children, key=lambda m: (m.created, m.id)).id
+        passed.add(message_id)
 
 
 def subtree(messages: Messages, message_id: str) -> frozenset[str]:
@@ -87,7 +88,7 @@ def subtree(messages: Messages, message_id: str) -> frozenset[str]:
     while pending:
         current = pending.pop()
         found.add(current)
-        pending.extend(children.get(current, ()))
+        pending.extend(child for child in children.get(current, ()) if child not in found)
     return frozenset(found)
 
 

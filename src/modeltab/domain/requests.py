@@ -1,8 +1,10 @@
 """What is asked of a model, and what comes back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.errors import BadRequest
 from modeltab.domain.messages import Message
 
 ParameterValue = str | int | float
@@ -73,3 +75,19 @@ class Finished(NamedTuple):
 
 
 Event = TextDelta | ReasoningDelta | Progress | Usage | Finished
+
+
+def extra_fields(text: str | None) -> dict[str, Any]:
+    """The extra JSON of the parameters.
+
+    :raises BadRequest: when it is not an object.
+    """
+    if not text or not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadRequest("The extra JSON is not JSON.", "Correct it in Parameters, or empty it.", str(error)) from None
+    if not isinstance(value, dict):
+        raise BadRequest("The extra JSON is not an object.", 'Write it like {"min_p": 0.1}.')
+    return value

@@ -31,7 +31,7 @@ def decode_json(body: bytes, url: str) -> Json:
     """
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         start = body[:200].decode("utf-8", "replace")
         raise errors.BadReply(
             "The server answered, but not with JSON: this may be another program.",

@@ -3,12 +3,11 @@
 What stores the files and what runs them are protocols here; `browser.opfs` and `browser.engine` keep them.
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
-from modeltab.domain.errors import BadRequest, EngineFailed
+from modeltab.domain.errors import EngineFailed
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
     ChatRequest,
@@ -19,6 +18,7 @@ from modeltab.domain.requests import (
     ReasoningDelta,
     TextDelta,
     Usage,
+    extra_fields,
 )
 from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelFile, ModelHost, ModelMemory, OnBytes, OnFraction
 
@@ -182,22 +182,6 @@ def chat_body(request: ChatRequest) -> Json:
         if value is not None:
             body[name] = value
     return {**body, **extra_fields(parameters.extra_json)}
-
-
-def extra_fields(text: str | None) -> dict[str, Json]:
-    """The extra JSON of the parameters.
-
-    :raises BadRequest: when it is not an object.
-    """
-    if not text or not text.strip():
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise BadRequest("The extra JSON is not JSON.", "Correct it in Parameters, or empty it.", str(error)) from None
-    if not isinstance(value, dict):
-        raise BadRequest("The extra JSON is not an object.", 'Write it like {"min_p": 0.1}.')
-    return value
 
 
 def events_of(chunk: Json) -> list[Event]:

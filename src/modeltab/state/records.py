@@ -94,6 +94,7 @@ def conversation_from_json(value: Any) -> Conversation:
     for name in ("created", "updated"):
         if not isinstance(fields.get(name), int | float):
             raise UnreadableError(f"a conversation has no {name}")
+    fields["leaf_id"] = _text_or_none(fields.get("leaf_id"), "a conversation's leaf_id")
     return Conversation(**fields)
 
 
@@ -112,6 +113,12 @@ def message_from_json(value: Any) -> Message:
         raise UnreadableError(f"a message has the role {fields['role']!r}")
     if not isinstance(fields.get("created"), int | float):
         raise UnreadableError("a message has no time")
+    if "parent_id" not in fields:
+        raise UnreadableError("a message has no parent_id")
+    fields["parent_id"] = _text_or_none(fields["parent_id"], "a message's parent_id")
+    for name in ("reasoning", "model", "connection", "finish_reason"):
+        if not isinstance(fields.get(name, ""), str):
+            raise UnreadableError(f"a message's {name} is not a text")
     if fields.get("status") not in ("streaming", "done", "stopped", "error"):
         fields["status"] = "done"
     stats, error = fields.get("stats"), fields.get("error")
@@ -128,6 +135,12 @@ def _fields(kind: Any, value: Any, texts: tuple[str, ...]) -> Record:
         if not isinstance(value.get(name), str):
             raise UnreadableError(f"a {kind.__name__.lower()} has no {name}")
     return {name: value[name] for name in kind._fields if name in value}
+
+
+def _text_or_none(value: Any, what: str) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise UnreadableError(f"{what} is not an id")
+    return value
 
 
 def _numbers(kind: Any, value: Mapping[str, Any]) -> Record:

@@ -139,9 +139,6 @@ class Store:
 
     def update(self, **changes: Any) -> None:
         """Replace fields of the state."""
-        state = self.state._replace(**changes)
-        if state == self.state:
-            return
-        self.state = state
+        self.state = self.state._replace(**changes)
         for listener in self._listeners:
-            listener(state)
+            listener(self.state)

@@ -90,13 +90,17 @@ def size_of(model: Model) -> str:
 
 
 def empty(state: State) -> Html:
-    """What stands where no message is yet: what to do first."""
+    """What stands where no message is yet: what to do first. Nothing where a conversation is shown, or about to be."""
+    if state.conversation or state.route.id:
+        return EMPTY
     chosen = model_of(state, state.settings.model)
     if chosen:
         where = connection_name(state, chosen.connection_id)
         return _EMPTY_CHAT(
             title="What is on your mind?", text=f"{chosen.name} answers, from {where}.", actions=EMPTY, note=EMPTY
         )
+    if any(not c.base_url and c.id not in state.models for c in state.connections):
+        return _EMPTY_CHAT(title="Every model you have, in one tab", text="", actions=EMPTY, note=EMPTY)  # not known yet
     if all_models(state):
         return _EMPTY_CHAT(
             title="Choose a model",

@@ -38,5 +38,5 @@ def moment(text: str) -> str:
     """An ISO 8601 time as "2026-11-22 14:05", or as it is when it cannot be read."""
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M")
-    except ValueError:
+    except (ValueError, OverflowError):  # no time, or one that is beyond the calendar in this zone
         return text

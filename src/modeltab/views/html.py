@@ -17,7 +17,7 @@ _SLOT = re.compile(r"\{(\??\w+)\}")
 _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&quot;", ord("'"): "&#39;"}
 _NEEDS_ESCAPE = re.compile("[&<>\"']").search
 _FORBIDDEN_ATTRIBUTE = re.compile(r"(?:on\w+|style|srcdoc)$", re.IGNORECASE)
-_URL_ATTRIBUTE = re.compile(r"(?:href|src|action|formaction)$", re.IGNORECASE)
+_URL_ATTRIBUTE = re.compile(r"(?:href|src|srcset|data|action|formaction)$", re.IGNORECASE)
 
 
 class Html(str):
@@ -79,17 +79,32 @@ def _check_place(before: str, name: str) -> None:
     """Refuse a slot that follows `before` where no escaping makes a value safe."""
     if re.search(r"<(?:script|style)\b(?!.*</(?:script|style))", before, re.IGNORECASE | re.DOTALL):
         raise ValueError(f"{{{name}}} stands in a script or a style")
-    tag = before[before.rfind("<") :] if before.rfind("<") > before.rfind(">") else ""
+    tag, quote = _open_tag(before)
     if name[0] == "?":
-        if not re.search(r"<\w[^\"']*(?:\"[^\"]*\"[^\"']*|'[^']*'[^\"']*)*\s$", tag):
+        if quote or not re.match(r"<\w.*\s$", tag, re.DOTALL):
             raise ValueError(f"{{{name}}} is not an attribute of a tag")
         return
     if not tag:
         return
-    attribute = re.search(r"""([\w-]+)=(["'])([^"']*)$""", tag)
-    if not attribute:
+    attribute = re.search(r"([\w-]+)=[\"']([^\"']*)$", tag)
+    if not quote or not attribute:
         raise ValueError(f"{{{name}}} stands in a tag outside a quoted attribute")
     if _FORBIDDEN_ATTRIBUTE.match(attribute[1]):
         raise ValueError(f"{{{name}}} stands in the attribute {attribute[1]}")
-    if _URL_ATTRIBUTE.match(attribute[1]) and not attribute[3].startswith(("#", "./", "blob:")):
+    if _URL_ATTRIBUTE.match(attribute[1]) and not attribute[2].startswith(("#", "./", "blob:")):
         raise ValueError(f"{{{name}}} stands at the beginning of a URL")
+
+
+def _open_tag(source: str) -> tuple[str, str]:
+    """The tag that `source` ends in, empty when it ends in text, and the quote that is open in it."""
+    start, quote = -1, ""
+    for place, character in enumerate(source):
+        if start < 0:
+            start = place if character == "<" else -1
+        elif quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character == ">":
+            start = -1
+    return (source[start:], quote) if start >= 0 else ("", "")

@@ -1,13 +1,45 @@
 """Which part of the page shows what: state → the HTML of each region that can be seen."""
 
-from modeltab import __version__
+from collections.abc import Callable
+from typing import NamedTuple
+
 from modeltab.domain.messages import path
 from modeltab.state.store import State
 from modeltab.views import chat, connections, dialog, models, settings, shell
-from modeltab.views.html import EMPTY, Html
+from modeltab.views.html import Html
 from modeltab.views.message import MessageViews
 
 TITLES = dict(shell.PAGES)
+
+
+class Region(NamedTuple):
+    """A part of the page that is drawn as a whole.
+
+    :param draw: state → the HTML inside the element.
+    :param reads: the fields of the state that it shows; it is drawn again only when one of them is replaced.
+    :param page: the page that it is on; empty for every page.
+    """
+
+    element_id: str
+    draw: Callable[[State], Html]
+    reads: tuple[str, ...]
+    page: str = ""
+
+
+REGIONS = (
+    Region("nav", shell.navigation, ("route",)),
+    Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
+    Region("alerts", shell.alerts, ("alerts",)),
+    Region("transfers", shell.transfers, ("transfers", "connections")),
+    Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types")),
+    Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
+    Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation"), "chat"),
+    Region("attachments", chat.attachments, ("attachments",), "chat"),
+    Region("composer-bar", chat.composer_bar, ("generation",), "chat"),
+    Region("page-models", models.page, ("models", "connections", "facts", "health"), "models"),
+    Region("page-connections", connections.page, ("connections", "facts", "health"), "connections"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated"), "settings"),
+)
 
 
 class PageView:
@@ -15,28 +47,20 @@ class PageView:
 
     def __init__(self) -> None:
         self._messages = MessageViews()
+        self._read: dict[str, list[object]] = {}
 
     def regions(self, state: State) -> dict[str, Html]:
-        """Element id → HTML of its inside. A region that cannot be seen is not in it."""
-        shown = {
-            "nav": shell.navigation(state),
-            "conversation-list": shell.conversation_list(state),
-            "alerts": shell.alerts(state),
-            "transfers": shell.transfers(state),
-            "dialog": dialog.dialog(state),
-        }
-        if state.route.page == "chat":
-            shown["model-picker"] = chat.picker(state)
-            shown["chat-empty"] = EMPTY if state.messages or state.route.id else chat.empty(state)
-            shown["attachments"] = chat.attachments(state)
-            shown["composer-bar"] = chat.composer_bar(state)
-        elif state.route.page == "models":
-            shown["page-models"] = models.page(state)
-        elif state.route.page == "connections":
-            shown["page-connections"] = connections.page(state)
-        elif state.route.page == "settings":
-            shown["page-settings"] = settings.page(state, __version__)
-        return shown
+        """Element id → HTML of its inside, for each region that can be seen and whose part of the state was replaced."""
+        drawn = {}
+        for region in REGIONS:
+            if region.page and region.page != state.route.page:
+                continue
+            read = [getattr(state, name) for name in region.reads]
+            before = self._read.get(region.element_id)
+            if before is None or any(a is not b for a, b in zip(read, before, strict=True)):
+                self._read[region.element_id] = read
+                drawn[region.element_id] = region.draw(state)
+        return drawn
 
     def messages(self, state: State) -> list[tuple[str, Html]]:
         """(element id, HTML) of each message of the conversation that is shown."""

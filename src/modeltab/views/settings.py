@@ -1,5 +1,6 @@
 """The Settings page."""
 
+from modeltab import __version__
 from modeltab.state.store import State
 from modeltab.views import format as fmt
 from modeltab.views.html import Html, Template
@@ -29,7 +30,7 @@ _PAGE = Template(
 THEMES = [("auto", "As the system"), ("light", "Light"), ("dark", "Dark")]
 
 
-def page(state: State, version: str) -> Html:
+def page(state: State) -> Html:
     """The page."""
     storage = state.storage
     return _PAGE(
@@ -44,6 +45,6 @@ def page(state: State, version: str) -> Html:
         export=button("Export data", "data.export"),
         import_=button("Import data", "data.import.pick"),
         erase=button("Erase everything", "data.erase.ask", kind="danger"),
-        version=version,
+        version=__version__,
         threads="on several threads" if state.isolated else "on one thread, because this page is not isolated",
     )
