@@ -30,7 +30,7 @@ from modeltab.state.store import (
 )
 from modeltab.views import message as message_view
 from modeltab.views.html import Html
-from modeltab.views.message import MessageViews
+from modeltab.views.message import MessageViews, streamed
 from modeltab.views.page import REGIONS, PageView
 from modeltab.views.parameters import FIELDS
 from tests.servers.transport import RealTransport
@@ -316,10 +316,13 @@ def test_an_answer_that_comes_in_one_piece_says_so_while_it_is_waited_for():
     assert part(shown, "stats").text == "1 min 5 s · the server answers in one piece"
 
 
-def test_an_answer_that_streams_shows_what_is_there():
+def test_the_text_of_an_answer_that_streams_flows_into_an_empty_part():
     begun = ANSWER._replace(status="streaming", text="Beca")
-    shown = article(begun, QUESTION, generation=Generation("a", "c1", 1.0, 2.0, True))
-    assert part(shown, "text").text == "Beca"
+    generation = Generation("a", "c1", 1.0, 2.0, True)
+    assert part(article(begun, QUESTION, generation=generation), "text").text == ""
+    assert streamed(State(messages={"a": begun}, generation=generation)) == ("m-a", "Beca")
+    assert streamed(State(messages={"a": ANSWER}, generation=generation)) == ("", "")
+    assert streamed(State(messages={}, generation=generation)) == ("", "")
 
 
 @pytest.mark.parametrize(
@@ -443,8 +446,8 @@ def test_a_streamed_token_draws_one_message_of_two_hundred(counter):
     assert len(counter.take()) == 200
     after = draw(views, with_text(state, "m199", "text 199 and more"))
     assert counter.take() == ["m199"]
-    assert after[:-1] == before[:-1]
-    assert "text 199 and more" in after[-1][1]
+    assert after == before  # its text flows into the page beside its HTML
+    assert streamed(with_text(state, "m199", "text 199 and more")) == ("m-m199", "text 199 and more")
 
 
 def test_a_second_that_passes_draws_only_the_answer_that_is_coming(counter):

@@ -33,11 +33,9 @@ MARKDOWN_RULES = {
 LINK_RULE = "^(?:https?|mailto):"
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
-#: What changes with each token. A model in the tab computes on the same cores that draw it, so drawing its answer rests
-#: this many times as long as it took: it costs the answer a few per cent of its speed, however slow the machine is.
+#: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
 STREAMED = frozenset({"messages", "generation"})
-REST_PER_DRAWING = 30
-LONGEST_REST_MS = 300
+PAUSE_MS = 50
 
 
 class Drawing:
@@ -47,6 +45,7 @@ class Drawing:
         self._view = PageView()
         self._drawn: dict[str, str] = {}
         self._messages: list[tuple[str, Html]] = []
+        self._streamed = ("", "")
         self._shown: State | None = None
         self._pending: State | None = None
         self._rest_until = 0.0
@@ -76,7 +75,7 @@ class Drawing:
         self._whole = self._morph_options("outerHTML")
 
     def show(self, state: State) -> None:
-        """Draw the state with the next frame; when only an answer has grown, with a frame that its share of time allows."""
+        """Draw the state with the next frame; when only an answer has grown, after a pause."""
         shown, self._pending = self._pending or self._shown, state
         pause = self._rest_until - js.performance.now() if _only_streamed(shown, state) else 0
         if pause <= 0:
@@ -102,7 +101,7 @@ class Drawing:
             if self._changed(element_id, html):
                 self._patch(element_id, html)
         if state.route.page == "chat":
-            self._draw_messages(self._view.messages(state))
+            self._draw_messages(self._view.messages(state), self._view.streamed(state))
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:
@@ -122,10 +121,8 @@ class Drawing:
         self._frame_asked = False
         state, self._pending = self._pending, None
         if state is not None:
-            began = js.performance.now()
             self.draw(state)
-            ended = js.performance.now()
-            self._rest_until = ended + min((ended - began) * REST_PER_DRAWING, LONGEST_REST_MS)
+            self._rest_until = js.performance.now() + PAUSE_MS
 
     def _changed(self, name: str, value: str) -> bool:
         before = self._drawn.get(name)
@@ -149,10 +146,10 @@ class Drawing:
         if shown and not shown.open:
             shown.showModal()
 
-    def _draw_messages(self, messages: list[tuple[str, Html]]) -> None:
-        """Only what changed: the messages that differ, and the end where some were added or are gone."""
+    def _draw_messages(self, messages: list[tuple[str, Html]], streamed: tuple[str, str]) -> None:
+        """Only what changed: the messages that differ, the end where some were added or are gone, the text that flows in."""
         before = self._messages
-        if before == messages:
+        if before == messages and streamed == self._streamed:
             return
         scroll = element("conversation-scroll")
         at_end = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END
@@ -166,7 +163,10 @@ class Drawing:
             element(element_id).remove()
         if messages[same:]:
             element("conversation").append(self._fragment(join(html for _, html in messages[same:])))
-        self._messages = messages
+        if streamed[1] and any(element_id == streamed[0] for element_id, _ in messages):
+            part = element(streamed[0]).querySelector("[data-part=text]")
+            self._idiomorph.morph(part, self._prose(streamed[1]), self._inside)
+        self._messages, self._streamed = messages, streamed
         if at_end or len(messages) > len(before):
             scroll.scrollTop = scroll.scrollHeight
 
@@ -174,11 +174,15 @@ class Drawing:
         """The one way from HTML to nodes."""
         fragment = self._purify.sanitize(html, self._view_rules)
         for node in fragment.querySelectorAll("[data-markdown]"):
-            rendered = self._purify.sanitize(self._markdown.render(node.textContent), self._markdown_rules)
-            for link in rendered.querySelectorAll("a[href]"):
-                link.target = "_blank"
-                link.rel = "noopener noreferrer"
-            node.replaceChildren(rendered)
+            node.replaceChildren(self._prose(node.textContent))
+        return fragment
+
+    def _prose(self, text: str) -> Any:
+        """What a model wrote, as nodes."""
+        fragment = self._purify.sanitize(self._markdown.render(text), self._markdown_rules)
+        for link in fragment.querySelectorAll("a[href]"):
+            link.target = "_blank"
+            link.rel = "noopener noreferrer"
         return fragment
 
     def _morph_options(self, style: str) -> Any:

@@ -74,6 +74,7 @@ class Capabilities(NamedTuple):
 
     :param parameters: names of fields of `Parameters`.
     :param defaults: what applies where a person sets nothing, as far as the API documents it.
+    :param continues: whether it goes on where an answer of its own was cut off.
     """
 
     streaming: bool

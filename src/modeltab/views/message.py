@@ -38,7 +38,7 @@ _NAMES = {"user": "You", "assistant": "Assistant", "system": "System"}
 def message(
     item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool
 ) -> Html:
-    """A message.
+    """A message. The text of one that is being streamed is not in it: it is `streamed`, which changes oftener.
 
     :param editing: whether its text is being edited.
     :param generation: the answer that is coming, when it is this one.
@@ -68,7 +68,7 @@ def _body(item: Message, editing: bool, generation: Generation | None) -> Html:
         return _PLAIN(text=item.text)
     if item.status == "streaming" and not item.text:
         return _WAITING(text=generation.progress if generation else "")
-    return _PROSE(text=item.text)
+    return _PROSE(text="" if item.status == "streaming" else item.text)
 
 
 def _error(item: Message) -> Html:
@@ -108,6 +108,8 @@ def _versions(item: Message, messages: Messages) -> Html:
 
 def _figures(item: Message, generation: Generation | None) -> str:
     if item.status == "streaming" and generation:
+        if item.text:
+            return ""  # the text itself shows that time passes
         passed = fmt.duration(generation.now - generation.started)
         return passed if generation.streaming else f"{passed} · the server answers in one piece"
     parts = []
@@ -132,6 +134,12 @@ def stats_parts(stats: Stats) -> list[str]:
     if stats.prompt_tokens is not None:
         parts.append(f"{stats.prompt_tokens} prompt tokens")
     return parts
+
+
+def streamed(state: State) -> tuple[str, str]:
+    """(element id, text so far) of the answer that is being streamed in the conversation that is shown, or empty texts."""
+    item = state.messages.get(state.generation.message_id) if state.generation else None
+    return (f"m-{item.id}", item.text) if item and item.status == "streaming" else ("", "")
 
 
 class MessageViews:

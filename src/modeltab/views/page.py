@@ -7,7 +7,7 @@ from modeltab.domain.messages import path
 from modeltab.state.store import State
 from modeltab.views import chat, connections, dialog, models, settings, shell
 from modeltab.views.html import Html
-from modeltab.views.message import MessageViews
+from modeltab.views.message import MessageViews, streamed
 
 TITLES = dict(shell.PAGES)
 
@@ -68,6 +68,10 @@ class PageView:
             return []
         names = {c.id: c.name for c in state.connections}
         return self._messages.draw(state, path(state.messages, state.conversation.leaf_id), names)
+
+    def streamed(self, state: State) -> tuple[str, str]:
+        """(element id, text so far) of the answer that is being streamed, or empty texts."""
+        return streamed(state)
 
     def title(self, state: State) -> str:
         """The document's title."""
