@@ -145,6 +145,9 @@ class Drawing:
         shown = root.querySelector("dialog")
         if shown and not shown.open:
             shown.showModal()
+            first = shown.querySelector(".dialog-body :is(input, select, textarea, button):not(:disabled)")
+            if first:
+                first.focus()  # the browser would begin with the button that closes it
 
     def _draw_messages(self, messages: list[tuple[str, Html]], streamed: tuple[str, str]) -> None:
         """Only what changed: the messages that differ, the end where some were added or are gone, the text that flows in."""

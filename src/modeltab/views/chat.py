@@ -102,16 +102,11 @@ def empty(state: State) -> Html:
     if any(not c.base_url and c.id not in state.models for c in state.connections):
         return _EMPTY_CHAT(title="Every model you have, in one tab", text="", actions=EMPTY, note=EMPTY)  # not known yet
     if all_models(state):
-        return _EMPTY_CHAT(
-            title="Choose a model",
-            text="Pick one above, and start typing.",
-            actions=button("Choose a model", "picker.focus", kind="primary"),
-            note=EMPTY,
-        )
-    actions = [
-        button(f"Get {STARTER.title} ({fmt.size(STARTER.size)})", "starter.add", kind="primary"),
-        button("Add a model file", "models.add"),
-    ]
+        actions = [button("Choose a model", "picker.focus", kind="primary")]
+        if not any(state.facts[m.connection_id].loads for m in all_models(state)):
+            actions.append(_starter_button())
+        return _EMPTY_CHAT(title="Choose a model", text="Pick one above, and start typing.", actions=join(actions), note=EMPTY)
+    actions = [_starter_button("primary"), button("Add a model file", "models.add")]
     note = (
         f"{STARTER.title} is small and quick ({STARTER.licence}). It is stored in this browser and runs in this tab: "
         "nothing that you write leaves this machine."
@@ -122,6 +117,10 @@ def empty(state: State) -> Html:
         actions=join(actions),
         note=_EMPTY_NOTE(text=note),
     )
+
+
+def _starter_button(kind: str = "") -> Html:
+    return button(f"Get {STARTER.title} ({fmt.size(STARTER.size)})", "starter.add", kind=kind)
 
 
 def attachments(state: State) -> Html:

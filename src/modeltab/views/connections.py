@@ -16,9 +16,10 @@ _PAGE = Template(
 _ITEM = Template(
     '<li class="card connection" id="connection-{id}" data-health="{health}" aria-label="{name}">'
     '<div class="connection-head"><span class="health-dot" aria-hidden="true"></span><div><h2>{name}</h2>'
-    '<p class="muted">{type}{url}</p></div></div><p class="connection-health">{text}</p>{advice}{detail}'
+    '<p class="muted places">{type}{url}</p></div></div><p class="connection-health">{text}</p>{advice}{detail}'
     '<div class="card-actions">{actions}</div></li>'
 )
+_PLACE = Template("<span>{text}</span>")
 _ADVICE = Template('<p class="connection-advice">{text}</p>')
 _DETAIL = Template('<details class="error-detail"><summary>Details</summary><pre>{detail}</pre></details>')
 _FORM = Template(
@@ -56,8 +57,8 @@ def _item(state: State, connection: Connection) -> Html:
         id=connection.id,
         health=record.health,
         name=connection.name,
-        type=facts.type_label if facts.type_label != connection.name else "",
-        url=(" · " if facts.type_label != connection.name else "") + connection.base_url if connection.base_url else "",
+        type=_PLACE(text=facts.type_label) if facts.type_label != connection.name else EMPTY,
+        url=_PLACE(text=connection.base_url) if connection.base_url else EMPTY,
         text=record.text or _TEXTS[record.health],
         advice=_ADVICE(text=record.advice) if record.advice else EMPTY,
         detail=_DETAIL(detail=record.detail) if record.detail else EMPTY,

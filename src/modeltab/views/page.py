@@ -33,7 +33,7 @@ REGIONS = (
     Region("transfers", shell.transfers, ("transfers", "connections")),
     Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types")),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
-    Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation"), "chat"),
+    Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
     Region("composer-bar", chat.composer_bar, ("generation",), "chat"),
     Region("page-models", models.page, ("models", "connections", "facts", "health"), "models"),
