@@ -52,7 +52,7 @@ async def _start() -> None:
         BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state)),
         Conversations(),
         config,
-        starter=lambda: RemoteFile(STARTER.name, STARTER.size, STARTER.sources),
+        starter=lambda: RemoteFile(STARTER.name, STARTER.size, _starter_sources(store.state.settings.offline_only)),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
@@ -84,6 +84,11 @@ async def _start() -> None:
     app.spawn(connections.watch(app, visible))
 
 
+def _starter_sources(offline_only: bool) -> tuple[str, ...]:
+    """Where the starter model is fetched from: beside the app, and from elsewhere only if the person allows that."""
+    return tuple(url for url in STARTER.sources if url.startswith("./") or not offline_only)
+
+
 def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Connection, ...], Settings, str]:
     """Connections and settings as kept, or as they are at first; and what was wrong with what was kept."""
     value, problem = config.read()
@@ -100,11 +105,13 @@ def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Conn
 
 
 async def _fill(app: App, files: OpfsModels) -> None:
-    """Bring what the first screen can do without."""
-    await files.clean()
-    await conversations.load_list(app)
-    await navigation.go(app, js.location.hash)
-    await connections.refresh_all(app)
+    """Bring what the first screen can do without. One part that fails must not keep the others away."""
+    app.spawn(files.clean())
+    app.spawn(connections.refresh_all(app))
+    try:
+        await conversations.load_list(app)
+    finally:
+        await navigation.show(app, app.state.route)
 
 
 def _unhandled(app: App, context: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ const REPORT_MS = 100;
 const MAGIC = "GGUF";
 
 let cancelled = false;
+const abort = new AbortController();
 
 class NotAModel extends Error {
   name = "NotAModel";
@@ -24,7 +25,7 @@ async function open(sources) {
   let last;
   for (const url of sources) {
     try {
-      const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer" });
+      const response = await fetch(url, { credentials: "omit", referrerPolicy: "no-referrer", signal: abort.signal });
       if (response.ok && response.body) return response;
       last = new Error(`${url} answered ${response.status}`);
     } catch (error) {
@@ -72,6 +73,7 @@ async function write({ name, file, sources }) {
   } catch (error) {
     access.close();
     await partial.removeEntry(name);
+    if (cancelled) return { cancelled: true };
     throw error;
   }
   access.close();
@@ -87,7 +89,10 @@ async function write({ name, file, sources }) {
 onmessage = ({ data }) => {
   if (data.cancel) {
     cancelled = true;
+    abort.abort(); // a download that has stalled would not look at the flag
     return;
   }
-  write(data).then(postMessage, (error) => postMessage({ error: { name: error.name, message: error.message } }));
+  write(data).then(postMessage, (error) =>
+    postMessage(cancelled ? { cancelled: true } : { error: { name: error.name, message: error.message } }),
+  );
 };

@@ -109,6 +109,15 @@ def test_a_servers_error_is_text(repository: str, open_app: OpenApp):
         assert_harmless(app.page)
 
 
+def test_lists_go_on_counting_and_a_title_may_hold_a_tags_end(repository: str, open_app: OpenApp):
+    with api(answer="2. two\n3. three") as server:
+        app = open_app(repository, api=server.url)
+        app.choose_model("a.gguf")
+        answer = app.send("What does </script> do?")
+        expect(answer.locator("ol")).to_have_attribute("start", "2")
+        expect(app.page.get_by_role("button", name="Delete What does </script> do?")).to_be_visible()
+
+
 def test_a_files_name_is_text(repository: str, open_app: OpenApp, tmp_path):
     trick = "<img src=x onerror=window.pwned=1>.gguf"
     (tmp_path / trick).write_bytes(b"not a model")

@@ -81,6 +81,10 @@ def test_a_text_file_goes_along_with_a_message(repository: str, open_app: OpenAp
     expect(app.page.locator(".attachment")).to_contain_text("notes.txt")
     expect(app.send("What is on the list?")).to_contain_text("eggs")
     expect(app.page.locator(".attachment")).to_have_count(0)
+    with app.page.expect_file_chooser() as chooser:
+        app.page.get_by_role("button", name="Attach").click()
+    chooser.value.set_files(notes)
+    expect(app.page.locator(".attachment")).to_contain_text("notes.txt")
 
 
 def test_a_message_without_a_model_is_kept(repository: str, open_app: OpenApp):
@@ -137,12 +141,21 @@ def test_an_export_is_read_back_and_erasing_leaves_nothing(repository: str, open
     download.value.save_as(exported)
     assert len(json.loads(exported.read_text())["messages"]) == 4
 
+    app.visit("Models")
+    app.add_files(gguf_like(tmp_path / "kept.gguf", 5000), to="In this tab")
+    expect(app.row("kept.gguf")).to_be_visible()
+    app.visit("Settings")
+    app.page.get_by_role("combobox", name="Theme").select_option("dark")
     app.page.get_by_role("button", name="Erase everything").click()
     app.page.get_by_role("dialog").get_by_role("button", name="Erase", exact=True).click()
     app.page.wait_for_event("load")
     app.wait()
     expect(app.page.get_by_text("Your conversations appear here.")).to_be_visible()
+    app.visit("Models")
+    expect(app.row("echo.gguf")).to_be_visible()
+    expect(app.row("kept.gguf")).to_have_count(0)
     app.visit("Settings")
+    expect(app.page.get_by_role("combobox", name="Theme")).to_have_value("auto")
     with app.page.expect_file_chooser() as chooser:
         app.page.get_by_role("button", name="Import data").click()
     chooser.value.set_files(exported)

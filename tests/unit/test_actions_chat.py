@@ -296,14 +296,36 @@ async def test_retry_makes_a_new_version_beside_the_failed_one(rig):
     assert set(rig.records.by_id) == set(rig.state.messages)
 
 
-async def test_a_conversation_that_cannot_be_kept_says_so_and_is_still_shown(rig):
+async def test_a_conversation_that_cannot_be_kept_says_so_once_and_goes_on(rig):
     await rig.start(MODEL)
     rig.records.failure = StorageFull("The storage is full.", "Delete something.")
     answer = await rig.say("Hello?")
-    assert (rig.texts[0], answer.status) == ("Hello?", "error")
-    assert answer.error is not None and answer.error.message == "The storage is full."
-    assert rig.alerts == ["The storage is full."]
+    assert (rig.texts, answer.status) == (["Hello?", "Hello there"], "done")
+    assert rig.alerts == ["This conversation cannot be kept: the browser's storage refuses it."]
     assert rig.state.generation is None
+
+
+async def test_while_an_answer_comes_what_would_disturb_it_is_refused_in_words(rig):
+    rig.engine.steps = (*words("Half"), asyncio.Event())
+    await rig.start(MODEL)
+    await rig.begin("One", "Half")
+    for action in ("message.regenerate", "message.continue"):
+        rig.press("alert.close", rig.state.alerts[0].id if rig.state.alerts else "")
+        rig.press(action, rig.shown[-1].id)
+        assert rig.alerts == ["An answer is still coming."]
+    assert rig.texts == ["One", "Half"]
+    await rig.do("chat.stop")
+
+
+async def test_a_message_that_is_sent_before_the_models_are_known_waits_for_them(rig):
+    rig.watch()
+    rig.app.set_setting(model=MODEL)
+    assert rig.state.models == {}
+    rig.type("Early")
+    rig.press("chat.send")
+    await rig.idle()
+    assert rig.texts == ["Early", "Hello there"]
+    assert rig.alerts == []
 
 
 # ---- Stop ------------------------------------------------------------------------------------------------------------

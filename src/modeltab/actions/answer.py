@@ -4,7 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from modeltab.actions.app import App
-from modeltab.domain.errors import CutOff, ModelTabError, record_of
+from modeltab.domain.errors import CutOff, ModelTabError, StorageFailed, record_of
 from modeltab.domain.messages import Conversation, Message, Stats, Status, path, title_from
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
@@ -76,9 +76,7 @@ async def _run(
     ticking = app.spawn(_tick(app))
     intake = Intake(app, conversation)
     try:
-        await app.conversations.save(
-            conversation_to_json(conversation), message_to_json(question), message_to_json(intake.message)
-        )
+        await keep(app, conversation, question, intake.message)
         await load_model(app, provider, model, request.parameters)
         intake.begin()
         async with aclosing(provider.generate(request)) as events:  # type: ignore[type-var]
@@ -95,10 +93,12 @@ async def _run(
         intake.end("error", error)
     finally:
         ticking.cancel()
-        app.update(generation=None)
+        try:
+            await intake.keep()
+        finally:
+            app.answering = None
+            app.update(generation=None)
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
-    await intake.keep()
-    app.answering = None
 
 
 async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
@@ -195,16 +195,20 @@ class Intake:
         now = app.clock()
         if now - self._kept >= KEEP_EVERY and (self._keeping is None or self._keeping.done()):
             self._kept = now
-            self._keeping = app.spawn(app.conversations.save(None, message_to_json(message)))
+            self._keeping = app.spawn(keep(app, None, message))
 
     async def keep(self) -> None:
         """Keep the answer as it is, after any writing that still goes on."""
         if self._keeping is not None:
             await self._keeping
-        await self._app.conversations.save(None, message_to_json(self.message))
+        await keep(self._app, None, self.message)
 
 
-async def save(app: App, conversation: Conversation | None) -> None:
-    """Keep a conversation's record."""
-    if conversation:
-        await app.conversations.save(conversation_to_json(conversation))
+async def keep(app: App, conversation: Conversation | None, *messages: Message) -> None:
+    """Write a conversation and messages on record. Where the browser keeps nothing, that is told, and the chat goes on."""
+    try:
+        record = conversation_to_json(conversation) if conversation else None
+        await app.conversations.save(record, *map(message_to_json, messages))
+    except Exception as error:
+        advice = "Leave private browsing, allow site data for this page, or free disk space; copy what you want to keep."
+        app.alert(StorageFailed("This conversation cannot be kept: the browser's storage refuses it.", advice, str(error)))

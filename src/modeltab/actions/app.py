@@ -121,6 +121,7 @@ class App:
         was then, until the next one begins.
     :ivar chosen_files: what waits in the dialog "Add model".
     :ivar met: connections that have answered since the page was loaded.
+    :ivar looks: how often each connection has been looked at: only what the latest look finds counts.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class App:
         self.lanes: dict[str, asyncio.Lock] = {}
         self.chosen_files: tuple[TextFile, ...] = ()
         self.met: set[str] = set()
+        self.looks: dict[str, int] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property

@@ -1,13 +1,14 @@
 """What a person does in a conversation: send, stop, ask again, edit, continue, branch, delete."""
 
-from modeltab.actions.answer import answer, new_conversation, save, set_conversation
+from modeltab.actions.answer import answer, keep, new_conversation, set_conversation
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.connections import refresh
+from modeltab.actions.conversations import show
 from modeltab.domain.errors import ModelTabError
 from modeltab.domain.messages import Conversation, Message, newest_leaf, path, subtree
 from modeltab.domain.models import Model, split_key
-from modeltab.state.records import conversation_to_json, message_to_json
 from modeltab.state.store import Attachment, Dialog
-from modeltab.state.updates import connection_name, model_of, with_message
+from modeltab.state.updates import connection, connection_name, model_of, with_message
 
 #: A text file larger than this would fill any context.
 MAX_ATTACHMENT_BYTES = 1_000_000
@@ -17,7 +18,10 @@ def send(app: App, event: UiEvent) -> None:
     """Send what stands in the message box. It is emptied only when the message is safely in the conversation."""
     text = app.page.value("message").strip()
     attachments = app.state.attachments
-    if app.state.generation or not (text or attachments):
+    if not (text or attachments) or _is_answering(app):
+        return
+    if not _is_settled(app):
+        app.spawn(_send_when_settled(app, event))
         return
     model = _chosen_model(app)
     if model is None:
@@ -29,6 +33,29 @@ def send(app: App, event: UiEvent) -> None:
     app.update(**with_message(app.state, message), attachments=())
     app.page.set_value("message", "")
     answer(app, conversation, message, model)
+
+
+def _is_settled(app: App) -> bool:
+    """Whether the chosen model's connection has been asked, and the conversation of the address is the one that is shown."""
+    connection_id = split_key(app.state.settings.model)[0]
+    asked = connection_id in app.state.models or connection(app.state, connection_id) is None
+    shown = app.state.conversation.id if app.state.conversation else ""
+    return asked and app.state.route.id in ("", shown)
+
+
+async def _send_when_settled(app: App, event: UiEvent) -> None:
+    """Send, after bringing what is missing: pressing Send is the click that a connection may be asked by."""
+    await refresh(app, split_key(app.state.settings.model)[0])
+    await show(app, app.state.route)
+    if _is_settled(app):
+        send(app, event)
+
+
+def _is_answering(app: App) -> bool:
+    """Whether an answer is coming, which is told: there is one at a time."""
+    if app.state.generation:
+        app.alert(ModelTabError("An answer is still coming.", "Stop it, or wait for its end, then try again."))
+    return app.state.generation is not None
 
 
 def composer_key(app: App, event: UiEvent) -> bool:
@@ -48,7 +75,7 @@ def regenerate(app: App, event: UiEvent) -> None:
     """Answer again, beside the answer that is there."""
     message = app.state.messages.get(event.id)
     conversation = app.state.conversation
-    if message is None or conversation is None or app.state.generation or message.parent_id is None:
+    if message is None or conversation is None or message.parent_id is None or _is_answering(app):
         return
     model = _chosen_model(app)
     if model is not None:
@@ -59,7 +86,7 @@ def continue_(app: App, event: UiEvent) -> None:
     """Go on where an answer was cut off, in a new version beside it."""
     begun = app.state.messages.get(event.id)
     conversation = app.state.conversation
-    if begun is None or conversation is None or app.state.generation or begun.parent_id is None:
+    if begun is None or conversation is None or begun.parent_id is None or _is_answering(app):
         return
     model = _chosen_model(app)
     if model is not None and app.provider(model.connection_id).capabilities.continues:
@@ -69,16 +96,17 @@ def continue_(app: App, event: UiEvent) -> None:
 async def branch(app: App, event: UiEvent) -> None:
     """Begin a conversation of its own with the messages up to this one."""
     conversation = app.state.conversation
-    if conversation is None or event.id not in app.state.messages or app.state.generation:
+    if conversation is None or event.id not in app.state.messages:
         return
     copies: list[Message] = []
     now = app.clock()
     own = Conversation(app.new_id(), conversation.title, now, now)
     for message in path(app.state.messages, event.id):
         parent = copies[-1].id if copies else None
-        copies.append(message._replace(id=app.new_id(), conversation_id=own.id, parent_id=parent))
+        status = "stopped" if message.status == "streaming" else message.status  # the copy of what is still coming ends here
+        copies.append(message._replace(id=app.new_id(), conversation_id=own.id, parent_id=parent, status=status))
     own = own._replace(leaf_id=copies[-1].id)
-    await app.conversations.save(conversation_to_json(own), *map(message_to_json, copies))
+    await keep(app, own, *copies)
     app.update(conversations=(own, *app.state.conversations))
     app.page.go(f"#/chat/{own.id}")
     app.say("This is a copy of the conversation up to that message")
@@ -100,7 +128,7 @@ def save_edit(app: App, event: UiEvent) -> None:
     message = app.state.messages.get(event.id)
     conversation = app.state.conversation
     text = event.values.get("text", "").strip()
-    if message is None or conversation is None or not text or app.state.generation:
+    if message is None or conversation is None or not text or _is_answering(app):
         return
     model = _chosen_model(app)
     if model is None:
@@ -116,7 +144,7 @@ def show_version(app: App, event: UiEvent) -> None:
     if conversation is None or event.id not in app.state.messages:
         return
     set_conversation(app, conversation._replace(leaf_id=newest_leaf(app.state.messages, event.id)))
-    app.spawn(save(app, app.state.conversation))
+    app.spawn(keep(app, app.state.conversation))
 
 
 async def copy(app: App, event: UiEvent) -> None:
@@ -154,7 +182,7 @@ async def delete(app: App, event: UiEvent) -> None:
     app.update(messages=messages)
     set_conversation(app, conversation._replace(leaf_id=leaf))
     await app.conversations.delete_messages(list(gone))
-    await save(app, app.state.conversation)
+    await keep(app, app.state.conversation)
 
 
 async def attach(app: App, event: UiEvent) -> None:

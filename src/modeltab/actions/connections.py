@@ -1,10 +1,12 @@
 """Ask connections how they are and what they have; add, edit, remove them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.connections import Connection, HealthRecord, clean_base_url
-from modeltab.domain.errors import ModelTabError, Unauthorized, record_of
+from modeltab.domain.errors import ModelTabError, Unauthorized, Unreachable, record_of
 from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection, with_health, with_models
@@ -13,6 +15,9 @@ from modeltab.state.updates import connection, with_health, with_models
 WATCH_HEALTHY = 10.0
 WATCH_LOST = 3.0
 WATCH_LOST_LONGEST = 60.0
+#: Seconds for a server to say how it is.
+ANSWER_WITHIN = 15.0
+_NEVER = (0.0, 0.0)
 
 
 async def refresh(app: App, connection_id: str) -> None:
@@ -21,23 +26,44 @@ async def refresh(app: App, connection_id: str) -> None:
     if item is None:
         return
     provider = app.registry.provider(item)
+    look = app.looks[connection_id] = app.looks.get(connection_id, 0) + 1
+
+    def is_current() -> bool:
+        """Whether no later look has begun, and the connection has not been edited or removed meanwhile."""
+        return app.looks[connection_id] == look and connection(app.state, connection_id) == item
+
     try:
-        text = await provider.check()
-        models = await provider.models()
-        loaded = await provider.memory.loaded() if provider.memory else ()
+        async with _answered_in_time(item.base_url):
+            text = await provider.check()
+            models = await provider.models()
+            loaded = await provider.memory.loaded() if provider.memory else ()
     except Exception as error:
         if not isinstance(error, ModelTabError):
             app.alert(error)
-        if connection(app.state, connection_id) == item:
+        if is_current():
             # Models that cannot be asked are not listed: the list says what can be used now.
             app.update(**with_health(app.state, connection_id, health_of(error)), **with_models(app.state, connection_id, ()))
         return
-    if connection(app.state, connection_id) == item:  # it may have been edited or removed meanwhile
+    if is_current():
         app.met.add(connection_id)
         app.update(
             **with_health(app.state, connection_id, HealthRecord("healthy", text)),
             **with_models(app.state, connection_id, models, loaded),
         )
+
+
+@asynccontextmanager
+async def _answered_in_time(url: str) -> AsyncIterator[None]:
+    """A server that takes a request and never answers it is told as one that cannot be reached."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            yield
+    except TimeoutError:
+        raise Unreachable(
+            f"{url or 'It'} takes requests but does not answer them.",
+            "It may be busy with an answer. Wait, or start it again; then test it.",
+            f"no answer within {ANSWER_WITHIN:.0f} s",
+        ) from None
 
 
 def health_of(error: BaseException) -> HealthRecord:
@@ -65,12 +91,15 @@ async def watch(app: App, visible: "asyncio.Event") -> None:
     while True:
         await asyncio.sleep(WATCH_LOST)
         await visible.wait()
-        for item in app.state.connections:
-            looked, pause = looks.get(item.id, (0.0, 0.0))
-            due = item.base_url and item.id in app.met and app.clock() - looked >= pause
-            if not due or app.state.health.get(item.id) == HealthRecord("checking"):
-                continue
-            await refresh(app, item.id)
+        busy = app.live.connection if app.live and app.state.generation else ""  # it answers, so it is there
+        due = [
+            item
+            for item in app.state.connections
+            if item.base_url and item.id in app.met and item.id != busy and app.clock() >= sum(looks.get(item.id, _NEVER))
+        ]
+        await asyncio.gather(*(refresh(app, item.id) for item in due))
+        for item in due:
+            _, pause = looks.get(item.id, _NEVER)
             if app.state.health.get(item.id, HealthRecord()).health == "healthy":
                 pause = WATCH_HEALTHY
             else:
@@ -122,7 +151,8 @@ async def try_(app: App, event: UiEvent) -> None:
     note, error = "", None
     try:
         item = _connection_of(app, dialog.subject or "test", values)
-        note = "Works: " + await app.registry.type_of(item.type).build(item.id, item.base_url).check()
+        async with _answered_in_time(item.base_url):
+            note = "Works: " + await app.registry.type_of(item.type).build(item.id, item.base_url).check()
     except Exception as failure:
         error = record_of(failure)
     if app.state.dialog is asking:  # not closed, and not another one by now

@@ -19,7 +19,9 @@ def use(app: App, event: UiEvent) -> None:
 async def load(app: App, event: UiEvent) -> None:
     """Load a model now, rather than at the first message."""
     model = model_of(app.state, event.id)
-    if model and not app.state.generation:
+    if app.state.generation:
+        raise ModelTabError("An answer is still coming.", "Stop it, or wait for its end, then load the model.")
+    if model:
         await load_model(app, app.provider(model.connection_id), model, app.state.settings.parameters)
 
 

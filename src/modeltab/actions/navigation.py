@@ -17,12 +17,17 @@ def parse(hash_: str) -> Route:
 
 
 async def go(app: App, hash_: str) -> None:
-    """The hash has changed: show what it names."""
+    """The hash has changed: show what it names, as it is now."""
     route = parse(hash_)
     app.update(route=route)
+    await show(app, route)
+    if route.page in ("models", "connections"):
+        await connections.refresh_all(app)
+
+
+async def show(app: App, route: Route) -> None:
+    """Bring what a route shows."""
     if route.page == "chat":
         await conversations.show(app, route)
-    elif route.page in ("models", "connections"):
-        await connections.refresh_all(app)
     elif route.page == "settings":
         await settings.measure(app)

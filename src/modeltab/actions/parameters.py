@@ -21,7 +21,7 @@ def open_(app: App, event: UiEvent) -> None:
 def reset(app: App, event: UiEvent) -> None:
     """Empty every field: the defaults apply again, once saved."""
     if app.state.dialog:
-        app.update(dialog=app.state.dialog._replace(values={}, error=None))
+        app.update(dialog=app.state.dialog._replace(values={}, error=None, revision=app.state.dialog.revision + 1))
 
 
 def save(app: App, event: UiEvent) -> None:

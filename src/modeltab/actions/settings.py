@@ -127,13 +127,13 @@ async def erase(app: App, event: UiEvent) -> None:
     app.update(dialog=None)
     for task in [app.answering, *app.transfers.values()]:
         await app.cancel_and_wait(task)
-    for connection in app.state.connections:
-        if connection.base_url:
-            continue
-        host = app.provider(connection.id).host
-        for model in await app.provider(connection.id).models() if host else ():
-            await host.remove(model.name)  # type: ignore[union-attr]
-    await app.conversations.clear()
     app.config.clear()
+    await app.conversations.clear()
+    for connection in app.state.connections:
+        host = app.provider(connection.id).host
+        if host is None or connection.base_url:
+            continue  # what is on a server is not in this browser
+        for model in await app.provider(connection.id).models():
+            await host.remove(model.name)
     app.page.go("#/chat")
     app.page.reload()

@@ -26,6 +26,8 @@ class Change(Protocol):
 def open_dialog(app: App, event: UiEvent) -> None:
     """Open "Add model"; files that were dropped are in it already."""
     app.chosen_files = event.files
+    if app.state.dialog and app.state.dialog.name == "add-model":
+        app.page.set_value("model-file", "")  # what is dropped takes the place of what was chosen
     app.update(dialog=Dialog("add-model", values={"destination": _destination(app)}, note=_describe(app, event.files)))
 
 
@@ -58,7 +60,7 @@ def _describe(app: App, files: tuple[TextFile, ...]) -> str:
 def save(app: App, event: UiEvent) -> None:
     """Start the transfers."""
     dialog = app.state.dialog
-    files = event.files or app.chosen_files
+    files = app.chosen_files or event.files
     if dialog is None:
         return
     if not files:

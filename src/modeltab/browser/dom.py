@@ -18,7 +18,13 @@ from modeltab.views.page import PageView
 from modeltab.views.shell import PAGES
 
 #: Views escape what they are given, so ids and names are ours; DOMPurify need not guard them against clobbering.
-VIEW_RULES = {"RETURN_DOM_FRAGMENT": True, "SANITIZE_DOM": False, "ADD_ATTR": ["aria-current", "enterkeyhint"]}
+#: They write a person's texts into attributes as they are, "</script>" included: the fragment is never text again.
+VIEW_RULES = {
+    "RETURN_DOM_FRAGMENT": True,
+    "SANITIZE_DOM": False,
+    "SAFE_FOR_XML": False,
+    "ADD_ATTR": ["aria-current", "enterkeyhint"],
+}
 #: What a model wrote gets no ids, no classes but a code block's language, no forms, no media, and links of three kinds.
 MARKDOWN_RULES = {
     "RETURN_DOM_FRAGMENT": True,
@@ -27,6 +33,7 @@ MARKDOWN_RULES = {
         *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "a"),
     ],
     "ALLOWED_ATTR": ["href", "title", "class", "start"],
+    "ADD_URI_SAFE_ATTR": ["start"],  # else it has to look like a link
     "ALLOW_DATA_ATTR": False,
     "ALLOW_ARIA_ATTR": False,
 }
@@ -138,10 +145,16 @@ class Drawing:
     def _patch_dialog(self, html: Html) -> None:
         """A dialog has to be opened and closed by its methods: only they hold the focus and return it."""
         root = element("dialog")
-        shown = root.querySelector("dialog")
-        if shown and not html:
+        fragment = self._fragment(html)
+        shown, new = root.querySelector("dialog"), fragment.querySelector("dialog")
+        if shown and not new:
             shown.close()
-        self._idiomorph.morph(root, self._fragment(html), self._inside)
+        if shown and new and all(shown.getAttribute(a) == new.getAttribute(a) for a in ("data-name", "data-revision")):
+            for field in shown.querySelectorAll("[name]:not([type=file])"):
+                twin = new.querySelector(f'[name="{field.name}"]')
+                if twin:
+                    twin.value = field.value
+        self._idiomorph.morph(root, fragment, self._inside)
         shown = root.querySelector("dialog")
         if shown and not shown.open:
             shown.showModal()

@@ -30,10 +30,11 @@ class WllamaEngine:
     def __init__(self) -> None:
         self.info: EngineInfo | None = None
         self._wllama: Any = None
+        self._loading: asyncio.Future[Any] | None = None
         self._work: asyncio.Future[str | None] | None = None
 
     async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
-        """Load a model. Cancelling the task ends the worker."""
+        """Load a model. Cancelling the task, or unloading meanwhile, ends the worker. One call at a time."""
         await self.unload()
         library = await module(WLLAMA)
         wllama = library.Wllama.new(
@@ -44,30 +45,35 @@ class WllamaEngine:
         wllama.setCompat(to_object({name: absolute(path) for name, path in COMPAT.items()}))
         threads = thread_count()
         gpu = await has_gpu()
+        settings = {"n_ctx": n_ctx, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}
         counted = _count_reads(file, on_fraction)
         self._wllama = wllama
+        # A task of its own: a worker that is ended never settles its promise, so `unload` cancels the waiting for it.
+        self._loading = asyncio.ensure_future(wllama.loadModel(_list(file), to_object(settings)))
         try:
-            await wllama.loadModel(
-                _list(file),
-                to_object({"n_ctx": n_ctx, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}),
-            )
-        except (JsException, asyncio.CancelledError) as error:
-            await self.unload()
-            if isinstance(error, JsException):
-                raise _load_error(name, error_text(error)) from None
-            raise
+            await self._loading
+            context = from_object(wllama.getLoadedContextInfo())
+            if not context["success"]:  # the library takes a model that llama.cpp has refused for loaded
+                raise _load_error(name, "llama.cpp refused the file")
+        except (Exception, asyncio.CancelledError) as error:
+            if self._wllama is wllama:
+                await self.unload()
+                if isinstance(error, JsException):
+                    raise _load_error(name, error_text(error)) from None
+                raise
+            raise EngineFailed(f"{name} was unloaded before it was ready.", "Load it again.") from None
         finally:
             counted.destroy()
             del file.slice
-        context = from_object(wllama.getLoadedContextInfo())
-        if not context["success"]:  # the library takes a model that llama.cpp has refused for loaded
-            await self.unload()
-            raise _load_error(name, "llama.cpp refused the file")
-        self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], threads if wllama.isMultithread() else 1, gpu)
+        n_threads = threads if wllama.isMultithread() else 1
+        self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], n_threads, gpu, n_ctx)
 
     async def unload(self) -> None:
         """End the worker, which frees all of its memory."""
         wllama, self._wllama, self.info, self._work = self._wllama, None, None, None
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
         if wllama is not None:
             await wllama.exit()
 
@@ -86,7 +92,8 @@ class WllamaEngine:
             while not work.done() or chunks.length:
                 await asyncio.wait([work], timeout=pause)
                 for chunk in from_object(chunks.splice(0)):
-                    pause = LATER_LOOKS if chunk.get("choices") else pause
+                    if any(choice.get("delta", {}).get("content") for choice in chunk.get("choices", ())):
+                        pause = LATER_LOOKS
                     yield chunk
             error = work.result()
             if error is not None:

@@ -64,8 +64,8 @@ class Events:
             event.preventDefault()
         if self._perform(_ui_event(event, source, action)):
             event.preventDefault()
-        if event.type == "change" and source.type == "file" and not source.form:
-            source.value = ""  # so that the same file can be chosen again
+        if event.type == "change" and source.type == "file" and source.id != "model-file":
+            source.value = ""  # so that the same file can be chosen again; in "Add model" it shows what was chosen
 
     def _shortcut(self, event: Any) -> None:
         if event.altKey and event.code == "KeyN" and not event.ctrlKey and not event.metaKey:

@@ -1,6 +1,7 @@
 """Model files in the browser's private storage (OPFS): complete ones in models/, growing ones in partial/."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,18 +71,16 @@ class OpfsModels:
             raise _explain(error_name(error), error_text(error), name) from None
 
     async def clean(self) -> None:
-        """Delete what broken transfers left. One that goes on in another tab is locked, and stays."""
-        partial = await _directory("partial")
-        names = []
-        entries = partial.keys()
-        while not (step := await entries.next()).done:
-            names.append(step.value)
-        for name in names:
-            try:
-                await partial.removeEntry(name)
-            except JsException as error:
-                if error_name(error) != "NoModificationAllowedError":
-                    raise
+        """Delete what broken transfers left, as far as that can be done: what another tab is writing is locked."""
+        with contextlib.suppress(StorageFailed):
+            partial = await _directory("partial")
+            names = []
+            entries = partial.keys()
+            while not (step := await entries.next()).done:
+                names.append(step.value)
+            for name in names:
+                with contextlib.suppress(JsException):
+                    await partial.removeEntry(name)
 
 
 async def _directory(name: str) -> Any:
@@ -130,7 +129,7 @@ async def _write(message: Any, name: str, on_bytes: OnBytes) -> None:
             result = await asyncio.shield(ended)
         except asyncio.CancelledError:
             worker.postMessage(to_object({"cancel": True}))
-            await ended
+            await asyncio.shield(ended)  # until nothing is left of the file
             raise
         if hasattr(result, "error"):
             raise _explain(result.error.name, result.error.message, name)

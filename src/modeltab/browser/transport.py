@@ -1,7 +1,7 @@
 """Requests: fetch for what is answered, XMLHttpRequest for a file that goes up (it alone tells progress)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import js
@@ -23,7 +23,6 @@ class FetchResponse:
         self._url = url
         self._read = False
         self.status: int = response.status
-        self.headers: Mapping[str, str] = {}
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body in pieces, as they arrive."""
@@ -53,7 +52,6 @@ class XhrResponse:
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = {}
         self._body = body
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
@@ -157,7 +155,7 @@ def broken_upload(url: str, sent: int, size: int) -> Unreachable:
     if not sent:
         return unreachable(url, "the upload did not start")
     return Unreachable(
-        f"The connection broke after {sent / 1e6:,.0f} of {size / 1e6:,.0f} MB; the server kept nothing of it.",
+        f"The connection broke after {sent / 1e6:,.0f} of {size / 1e6:,.0f} MB.",
         "It may have stopped, run out of disk space, or take only smaller files (MAX_CONTENT_LENGTH): its log tells.",
         f"{url}: the request ended without an answer",
     )

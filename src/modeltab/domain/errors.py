@@ -57,10 +57,6 @@ class OfflineOnly(ModelTabError):
     """The setting "Offline only" forbids the request."""
 
 
-class NotAsked(ModelTabError):
-    """A page that is not on this machine asks a local server only after a click."""
-
-
 class CutOff(ModelTabError):
     """The answer stopped before its end."""
 

@@ -26,10 +26,9 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(Protocol):
-    """The answer to one: status and headers are there, the body is read as it comes."""
+    """The answer to one: the status is there, the body is read as it comes."""
 
     status: int
-    headers: Mapping[str, str]
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body in pieces. Raises CutOff when it breaks off."""

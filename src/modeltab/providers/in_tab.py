@@ -3,6 +3,7 @@
 What stores the files and what runs them are protocols here; `browser.opfs` and `browser.engine` keep them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
@@ -55,13 +56,17 @@ class ModelStore(Protocol):
 
 
 class EngineInfo(NamedTuple):
-    """What runs: shown in the model's details."""
+    """What runs: shown in the model's details.
+
+    :param asked_ctx: the context that was asked for; `n_ctx` is what the engine made of it.
+    """
 
     name: str
     n_ctx: int
     n_ctx_train: int
     n_threads: int
     gpu: bool
+    asked_ctx: int = 0
 
 
 class Engine(Protocol):
@@ -100,6 +105,8 @@ class InTab:
         self._connection_id = connection_id
         self._store = store
         self._engine = engine
+        self._one_load = asyncio.Lock()
+        self._loading = ""
         self.host: ModelHost | None = self
         self.memory: ModelMemory | None = self
 
@@ -133,15 +140,18 @@ class InTab:
     async def load(self, name: str, parameters: Parameters, on_fraction: OnFraction) -> None:
         """Load a model unless it is loaded with that context already."""
         n_ctx = parameters.n_ctx or DEFAULT_CONTEXT
-        info = self._engine.info
-        if info and info.name == name and (info.n_ctx == n_ctx or n_ctx > info.n_ctx_train == info.n_ctx):
-            return
-        await self._engine.load(await self._store.open(name), name, n_ctx, on_fraction)
+        async with self._one_load:
+            if not _fits(self._engine.info, name, n_ctx):
+                self._loading = name
+                try:
+                    await self._engine.load(await self._store.open(name), name, n_ctx, on_fraction)
+                finally:
+                    self._loading = ""
 
     async def unload(self, name: str) -> None:
-        """Unload the model if it is the one that is loaded."""
+        """Unload the model if it is the one that is loaded, or is being loaded."""
         info = self._engine.info
-        if info and info.name == name:
+        if self._loading == name or (info and info.name == name):
             await self._engine.unload()
 
     async def free(self) -> None:
@@ -165,6 +175,13 @@ class InTab:
             "GPU": "WebGPU" if info.gpu else "none",
         }
         return Model(self._connection_id, file.name, file.size, modified=file.modified, state="Loaded", details=details)
+
+
+def _fits(info: EngineInfo | None, name: str, n_ctx: int) -> bool:
+    """Whether what is loaded is the model, with that context or the largest that it was trained for."""
+    if info is None or info.name != name:
+        return False
+    return n_ctx in (info.n_ctx, info.asked_ctx) or n_ctx > info.n_ctx_train == info.n_ctx
 
 
 def chat_body(request: ChatRequest) -> Json:

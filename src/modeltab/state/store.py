@@ -52,7 +52,11 @@ class Picker(NamedTuple):
 
 
 class Dialog(NamedTuple):
-    """The dialog that is open. `values` are its fields as last typed, so that a redraw keeps them."""
+    """The dialog that is open.
+
+    :param values: its fields as the app fills them.
+    :param revision: counts how often the app has filled them; in between, they are the person's, and a redraw keeps them.
+    """
 
     name: str
     subject: str = ""
@@ -60,6 +64,7 @@ class Dialog(NamedTuple):
     note: str = ""
     error: ErrorRecord | None = None
     busy: bool = False
+    revision: int = 0
 
 
 class Alert(NamedTuple):

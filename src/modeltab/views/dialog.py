@@ -7,7 +7,8 @@ from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button, icon_button
 
 _DIALOG = Template(
-    '<dialog class="dialog" id="the-dialog" aria-labelledby="dialog-title" data-name="{name}"><header class="dialog-header">'
+    '<dialog class="dialog" id="the-dialog" aria-labelledby="dialog-title" data-name="{name}" '
+    'data-revision="{subject}/{revision}"><header class="dialog-header">'
     '<h2 id="dialog-title">{title}</h2>{close}</header><div class="dialog-body">{body}</div></dialog>'
 )
 _CONFIRM = Template(
@@ -21,7 +22,12 @@ def dialog(state: State) -> Html:
         return EMPTY
     title, body = _content(state, state.dialog)
     return _DIALOG(
-        name=state.dialog.name, title=title, body=body, close=icon_button("close", "Close dialog", "dialog.close", "")
+        name=state.dialog.name,
+        subject=state.dialog.subject,
+        revision=state.dialog.revision,
+        title=title,
+        body=body,
+        close=icon_button("close", "Close dialog", "dialog.close", ""),
     )
 
 

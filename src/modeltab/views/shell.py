@@ -96,6 +96,8 @@ def _transfer_text(state: State, transfer: Transfer) -> str | Html:
     if transfer.phase == "done":
         return f"{fmt.size(transfer.size)} added to {where}"
     if transfer.phase == "cancelled":
+        if transfer.sent >= transfer.size:
+            return f"Cancelled when all bytes were sent; {where} may still have kept the file"
         return f"Cancelled after {fmt.size(transfer.sent)}; nothing was kept"
     if transfer.phase == "failed":
         return error_text(transfer.error) if transfer.error else "Failed"
