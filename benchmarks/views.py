@@ -30,7 +30,8 @@ for n in range(200):
     parent = Message(f"m{n}", "c", parent.id if parent else None, role, text, float(n), stats=Stats(1.0, 0.1, 20, 30, 12.5))
     messages[parent.id] = parent
 messages["m199"] = parent = parent._replace(status="streaming")
-state = State(conversation=Conversation("c", "c", 0, 0, "m199"), messages=messages, generation=Generation("m199", "c", 0, 0, True))
+shown = Conversation("c", "c", 0, 0, "m199")
+state = State(conversation=shown, messages=messages, generation=Generation("m199", "c", 0, 0, True))
 
 def median(step, runs=15):
     times = []

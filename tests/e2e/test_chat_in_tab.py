@@ -74,7 +74,7 @@ def test_stop_ends_the_answer_and_keeps_its_text_and_it_can_go_on(repository: st
 def test_an_answer_cut_short_by_a_reload_keeps_its_text(repository: str, open_app: OpenApp):
     app = open_app(repository)
     app.add_starter()
-    answer = app.send("Count from one to two hundred in words.")
+    answer = app.send("Write a long story about a lighthouse keeper, with many details.")
     expect(answer.locator("[data-part=text]")).to_have_text(re.compile(r"(\w+\W+){12}"), timeout=120_000)
     app.page.wait_for_timeout(1200)
     app.reload()
