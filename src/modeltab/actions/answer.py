@@ -74,7 +74,7 @@ async def _run(
 ) -> None:
     """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
     ticking = app.spawn(_tick(app))
-    intake = Intake(app, conversation)
+    intake = Intake(app)
     try:
         await keep(app, conversation, question, intake.message)
         await load_model(app, provider, model, request.parameters)
@@ -137,7 +137,7 @@ async def _tick(app: App) -> None:
 class Intake:
     """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
 
-    def __init__(self, app: App, conversation: Conversation) -> None:
+    def __init__(self, app: App) -> None:
         assert app.live is not None
         self.message = app.live
         self.finished = False
@@ -145,7 +145,6 @@ class Intake:
         self._started = app.clock()
         self._kept = self._started
         self._keeping: asyncio.Task[None] | None = None
-        self._conversation = conversation
 
     def begin(self) -> None:
         """The request leaves now: times count from here, not from the loading of the model."""

@@ -135,9 +135,8 @@ def change_type(app: App, event: UiEvent) -> None:
     dialog = app.state.dialog
     if dialog:
         type_ = app.registry.type_of(event.value)
-        app.update(
-            dialog=dialog._replace(values={**event.values, "base_url": type_.default_url}, note="", error=None, busy=False)
-        )
+        values = {**event.values, "base_url": type_.default_url}
+        app.update(dialog=Dialog("connection", dialog.subject, values, revision=dialog.revision + 1))
 
 
 async def try_(app: App, event: UiEvent) -> None:
