@@ -15,6 +15,7 @@ def talk(app, models: Path) -> None:
     app.row("echo.gguf").get_by_role("button", name="Use echo.gguf").click()
     expect(app.send("First question")).to_have_attribute("data-status", "done")
     expect(app.send("Second question")).to_have_attribute("data-status", "done")
+    expect(app.page.get_by_role("button", name="Send")).to_be_enabled()  # it is on record, too
 
 
 def test_edit_and_regenerate_make_versions_and_delete_asks(repository: str, open_app: OpenApp, echo_api: str, models: Path):
@@ -28,8 +29,8 @@ def test_edit_and_regenerate_make_versions_and_delete_asks(repository: str, open
     expect(editor).to_have_value("First question")
     editor.fill("Another question")
     app.page.get_by_role("button", name="Save and send").click()
+    expect(user).to_have_count(1)  # first of all: a locator that finds two at the time is no wait but an error
     expect(app.page.locator("article[data-role=assistant]")).to_contain_text("You said: Another question")
-    expect(user).to_have_count(1)
     user.get_by_role("button", name="Previous version").click()
     expect(user.first).to_contain_text("First question")
     expect(user).to_have_count(2)
