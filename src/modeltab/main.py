@@ -7,7 +7,7 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, navigation
+from modeltab.actions import connections, conversations, keys, navigation
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.conversations import Conversations
@@ -15,15 +15,31 @@ from modeltab.browser.dom import Drawing
 from modeltab.browser.engine import WllamaEngine
 from modeltab.browser.events import Events
 from modeltab.browser.files import RemoteFile
-from modeltab.browser.local_storage import LocalStorage
+from modeltab.browser.images import OpfsImages
+from modeltab.browser.language_model import BrowserLanguageModel
+from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
+from modeltab.browser.surroundings import BrowserSurroundings
 from modeltab.browser.transport import BrowserTransport
+from modeltab.browser.vault import WebCryptoVault
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ModelTabError
-from modeltab.providers import in_tab, local_llm
+from modeltab.providers import (
+    anthropic,
+    browser_model,
+    gemini,
+    in_tab,
+    llama_server,
+    local_llm,
+    ollama,
+    openai,
+    openai_responses,
+)
+from modeltab.providers.base import ConnectionType
 from modeltab.providers.registry import Registry
+from modeltab.state.keyring import KeyRing
 from modeltab.state.records import UnreadableError, config_from_json
 from modeltab.state.store import Settings, State, Store
 from modeltab.state.updates import running_transfers
@@ -39,29 +55,37 @@ async def start() -> None:
 
 
 async def _start() -> None:
-    drawing = Drawing()
+    images = OpfsImages()
+    drawing = Drawing(images)
     loading = asyncio.ensure_future(drawing.load())
-    config = LocalStorage()
+    config = LocalStorage(CONFIG, "configuration")
+    keyring = KeyRing(LocalStorage(KEYS, "keys"), WebCryptoVault())
     store = Store(State())
     files = OpfsModels()
     transport = BrowserTransport(lambda: store.state.settings.offline_only)
-    registry = Registry((in_tab.connection_type(files, WllamaEngine()), local_llm.connection_type(transport)))
+    registry = Registry(_types(transport, files), keyring.key)
     app = App(
         store,
         registry,
         BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state)),
         Conversations(),
+        images,
         config,
+        keyring,
+        transport,
+        BrowserSurroundings(),
         starter=lambda: RemoteFile(STARTER.name, STARTER.size, _starter_sources(store.state.settings.offline_only)),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
-    kept, settings, problem = _configuration(config, registry)
+    kept, app.foreign, settings, problem = _configuration(config, registry)
+    key_problem = keyring.load()
     store.update(
         connections=kept,
         facts=facts_of(registry, kept),
         types=registry.types,
         settings=settings,
+        keys=keyring.status(),
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
     )
@@ -74,14 +98,46 @@ async def _start() -> None:
         perform=lambda event: perform(app, event),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
         on_visible=lambda seen: visible.set() if seen else visible.clear(),
+        on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
         is_busy=lambda: bool(running_transfers(store.state)),
     )
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _unhandled(app, context))
     js.document.documentElement.setAttribute("data-state", "ready")
     if problem:
         app.alert(ModelTabError(problem, "The default connections and settings apply."))
+    if key_problem:
+        app.alert(ModelTabError(key_problem, "Paste the keys again: edit each connection that needs one."))
     app.spawn(_fill(app, files))
     app.spawn(connections.watch(app, visible))
+    app.spawn(keys.watch(app))
+
+
+def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionType, ...]:
+    """Every kind of connection, in the order of the list in "Type"."""
+    return (
+        in_tab.connection_type(files, WllamaEngine()),
+        local_llm.connection_type(transport),
+        ollama.connection_type(transport),
+        llama_server.connection_type(transport),
+        openai.connection_type(transport),
+        openai_responses.connection_type(transport),
+        anthropic.connection_type(transport),
+        gemini.connection_type(transport),
+        browser_model.connection_type(BrowserLanguageModel()),
+    )
+
+
+async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
+    """Another tab has changed what is kept: take it over, so that neither tab undoes what the other did."""
+    if name == KEYS:
+        await app.keys.reload()
+        app.show_keys()
+    elif name == CONFIG:
+        kept, app.foreign, settings, problem = _configuration(config, app.registry)
+        if not problem:
+            settings = settings._replace(model=app.state.settings.model)  # which model a tab talks to is its own affair
+            app.update(connections=kept, facts=facts_of(app.registry, kept), settings=settings)
+            app.page.set_theme(settings.theme)
 
 
 def _starter_sources(offline_only: bool) -> tuple[str, ...]:
@@ -89,8 +145,13 @@ def _starter_sources(offline_only: bool) -> tuple[str, ...]:
     return tuple(url for url in STARTER.sources if url.startswith("./") or not offline_only)
 
 
-def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Connection, ...], Settings, str]:
-    """Connections and settings as kept, or as they are at first; and what was wrong with what was kept."""
+def _configuration(
+    config: LocalStorage, registry: Registry
+) -> tuple[tuple[Connection, ...], tuple[Connection, ...], Settings, str]:
+    """Connections and settings as kept, or as they are at first; and what was wrong with what was kept.
+
+    Connections of types that are not known here come apart: a newer version made them, and will want them back.
+    """
     value, problem = config.read()
     connections_, settings = registry.default_connections(), Settings()
     if value is not None:
@@ -98,10 +159,11 @@ def _configuration(config: LocalStorage, registry: Registry) -> tuple[tuple[Conn
             connections_, settings = config_from_json(value)
         except UnreadableError as error:
             problem = config.set_aside(str(error))
-    known = {type_.name for type_ in registry.types}
+    names = {type_.name for type_ in registry.types}
     permanent = {c.type for c in connections_}
     missing = tuple(c for c in registry.default_connections() if registry.type_of(c.type).permanent and c.type not in permanent)
-    return (*missing, *(c for c in connections_ if c.type in known)), settings, problem
+    known = tuple(c for c in connections_ if c.type in names)
+    return (*missing, *known), tuple(c for c in connections_ if c.type not in names), settings, problem
 
 
 async def _fill(app: App, files: OpfsModels) -> None:

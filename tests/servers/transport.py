@@ -55,6 +55,10 @@ class PathFile:
         """The whole of it."""
         return self.path.read_text(encoding="utf-8")
 
+    async def content(self) -> bytes:
+        """The whole of it."""
+        return self.path.read_bytes()
+
 
 class _Line:
     """One TCP connection. ``close`` may be called from another thread than the one that waits for its answer."""

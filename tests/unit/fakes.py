@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from modeltab.domain.errors import Conflict, NotFound
-from modeltab.providers.base import Json, ModelFile, OnBytes, OnFraction
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from modeltab.domain.connections import AddressSpace
+from modeltab.domain.diagnosis import PageFacts, Permission
+from modeltab.domain.errors import Conflict, NotFound, WrongPassphrase
+from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction
 from modeltab.providers.in_tab import EngineInfo, StoredFile
+from modeltab.state.keyring import Sealed
 from modeltab.state.store import Storage
 
 
@@ -18,16 +27,20 @@ class MemoryFile:
 
     def __init__(self, name: str, content: bytes | str) -> None:
         self.name = name
-        self.content = content.encode() if isinstance(content, str) else content
-        self.size = len(self.content)
+        self.data = content.encode() if isinstance(content, str) else content
+        self.size = len(self.data)
 
     async def head(self, count: int) -> bytes:
         """The first `count` bytes."""
-        return self.content[:count]
+        return self.data[:count]
 
     async def text(self) -> str:
         """The whole of it."""
-        return self.content.decode("utf-8", "replace")
+        return self.data.decode("utf-8", "replace")
+
+    async def content(self) -> bytes:
+        """The whole of it."""
+        return self.data
 
 
 class FakeModels:
@@ -74,6 +87,63 @@ class FakeModels:
             await self.gate.wait()
 
 
+class CannedResponse:
+    """A reply that is there already. `closed` tells that it was."""
+
+    headers: Mapping[str, str]
+
+    def __init__(self, body: bytes = b"", status: int = 200, content_type: str = "application/json", **headers: str) -> None:
+        self.status = status
+        self.headers = {"content-type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        self.body = body
+        self.closed = False
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The body in pieces that split lines and characters."""
+        for place in range(0, len(self.body), 7):
+            yield self.body[place : place + 7]
+
+    async def aclose(self) -> None:
+        """Notes it."""
+        self.closed = True
+
+
+class CannedTransport:
+    """Answers from a list, the last reply again and again, and remembers the requests: for addresses that are not here."""
+
+    def __init__(self, *replies: CannedResponse | Exception) -> None:
+        self.replies = list(replies)
+        self.requests: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest) -> CannedResponse:
+        """The next reply."""
+        self.requests.append(request)
+        reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> CannedResponse:
+        """Not part of what is tested with it."""
+        raise NotImplementedError
+
+    @property
+    def body(self) -> Json:
+        """The last request's JSON."""
+        return json.loads(self.requests[-1].body or b"null")
+
+
+def sse(*values: Json, done: bool = True) -> CannedResponse:
+    """A reply with each value as a server-sent event."""
+    lines = [f"data: {json.dumps(value, ensure_ascii=False)}\n\n" for value in values] + ["data: [DONE]\n\n"] * done
+    return CannedResponse("".join(lines).encode(), content_type="text/event-stream; charset=utf-8")
+
+
+def canned(value: Json, status: int = 200, **headers: str) -> CannedResponse:
+    """A reply with a value as JSON."""
+    return CannedResponse(json.dumps(value).encode(), status, **headers)
+
+
 #: One step of a scripted answer: a chunk, an error to raise, or an event to wait for.
 Step = Json | Exception | asyncio.Event
 
@@ -105,7 +175,7 @@ class FakeEngine:
         self.log.append("unload")
         self.info = None
 
-    async def chat(self, body: Json) -> AsyncIterator[Json]:
+    async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The scripted answer; the log tells when it is closed before its end."""
         self.bodies.append(body)
         try:
@@ -263,12 +333,96 @@ def copied(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+class DictImages:
+    """The images of messages in a dictionary."""
+
+    def __init__(self) -> None:
+        self.content: dict[str, bytes] = {}
+
+    async def add(self, digest: str, content: bytes) -> None:
+        """Keeps an image."""
+        self.content[digest] = content
+
+    async def read(self, digest: str) -> bytes | None:
+        """An image's bytes."""
+        return self.content.get(digest)
+
+    async def clear(self) -> None:
+        """Deletes all."""
+        self.content.clear()
+
+
+class RealVault:
+    """The browser's vault on CPython: the same algorithms, from the package `cryptography`."""
+
+    def __init__(self) -> None:
+        self.available = True
+
+    def random(self, count: int) -> bytes:
+        """Random bytes."""
+        return os.urandom(count)
+
+    async def derive(self, passphrase: str, salt: bytes, rounds: int) -> Any:
+        """PBKDF2 with SHA-256."""
+        return AESGCM(hashlib.pbkdf2_hmac("sha256", passphrase.encode(), salt, rounds, 32))
+
+    async def seal(self, key: Any, text: bytes, context: str) -> Sealed:
+        """AES-GCM under a new nonce."""
+        nonce = os.urandom(12)
+        return Sealed(nonce, key.encrypt(nonce, text, context.encode()))
+
+    async def open(self, key: Any, sealed: Sealed, context: str) -> bytes:
+        """AES-GCM."""
+        try:
+            return key.decrypt(sealed.nonce, sealed.data, context.encode())
+        except InvalidTag:
+            raise WrongPassphrase("This is not the passphrase.") from None
+
+
+class FakeSurroundings:
+    """The page's circumstances as the test says them; whether anything listens is looked at for real."""
+
+    def __init__(self) -> None:
+        self.facts = PageFacts("http://127.0.0.1:8000")
+        self.permissions: dict[AddressSpace, Permission] = {}
+        self.looked: list[str] = []
+
+    def page(self) -> PageFacts:
+        """The page's own."""
+        return self.facts
+
+    async def permission(self, space: AddressSpace) -> Permission:
+        """As the test says."""
+        return self.permissions.get(space, "unknown")
+
+    async def answers_without_cors(self, url: str, seconds: float) -> bool:
+        """Whether a connection is accepted."""
+        self.looked.append(url)
+        parts = urlsplit(url)
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(parts.hostname, parts.port or 80), seconds)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
+
 class DictConfig:
-    """The configuration as it was last written. `problem` is what every write answers."""
+    """An entry of storage as it was last written. `problem` is what every write answers."""
 
     def __init__(self) -> None:
         self.value: Any = None
         self.problem = ""
+        self.aside: Any = None
+
+    def read(self) -> tuple[Any, str]:
+        """A copy."""
+        return copied(self.value), ""
+
+    def set_aside(self, reason: str) -> str:
+        """Moves it out of the way."""
+        self.aside, self.value = self.value, None
+        return f"The saved keys could not be read ({reason})."
 
     def write(self, value: Any) -> str:
         """Keeps a copy."""

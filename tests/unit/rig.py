@@ -19,12 +19,23 @@ from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
 from modeltab.domain.messages import Message, path
 from modeltab.domain.transfers import Transfer
-from modeltab.providers import in_tab, local_llm
+from modeltab.providers import in_tab, llama_server, local_llm, ollama, openai
 from modeltab.providers.base import Transport
 from modeltab.providers.registry import Registry
+from modeltab.state.keyring import KeyRing
 from modeltab.state.store import State, Store
 from tests.servers.transport import RealTransport
-from tests.unit.fakes import DictConfig, DictRecords, FakeEngine, FakeModels, FakePage, MemoryFile
+from tests.unit.fakes import (
+    DictConfig,
+    DictImages,
+    DictRecords,
+    FakeEngine,
+    FakeModels,
+    FakePage,
+    FakeSurroundings,
+    MemoryFile,
+    RealVault,
+)
 
 TAB = "in-tab"
 #: The id of the connection to the server that a test names.
@@ -52,18 +63,38 @@ class Rig:
         self.engine = FakeEngine()
         self.page = FakePage(loopback)
         self.records = DictRecords()
+        self.images = DictImages()
         self.config = DictConfig()
+        self.key_record = DictConfig()
+        self.keys = KeyRing(self.key_record, RealVault())
+        self.transport = transport or RealTransport()
+        self.surroundings = FakeSurroundings()
         self.clock = Clock()
         self.starter = MemoryFile(STARTER.name, b"GGUF starter")
         self._others: set[asyncio.Task[Any]] = set()
         registry = Registry(
             (
                 in_tab.connection_type(self.files, self.engine),
-                local_llm.connection_type(transport or RealTransport()),
-            )
+                local_llm.connection_type(self.transport),
+                ollama.connection_type(self.transport),
+                llama_server.connection_type(self.transport),
+                openai.connection_type(self.transport),
+            ),
+            self.keys.key,
         )
         self.app = App(
-            Store(State()), registry, self.page, self.records, self.config, lambda: self.starter, self.clock, self._new_id
+            Store(State()),
+            registry,
+            self.page,
+            self.records,
+            self.images,
+            self.config,
+            self.keys,
+            self.transport,
+            self.surroundings,
+            lambda: self.starter,
+            self.clock,
+            self._new_id,
         )
         kept: tuple[Connection, ...] = (Connection(TAB, TAB, "In this tab"),)
         if url:
@@ -88,7 +119,11 @@ class Rig:
 
     def add_server(self, id_: str, url: str) -> None:
         """One more connection to a Local LLM API."""
-        self.app.set_connections((*self.state.connections, Connection(id_, "local-llm", id_, url)))
+        self.connect(Connection(id_, "local-llm", id_, url))
+
+    def connect(self, connection: Connection) -> None:
+        """One more connection."""
+        self.app.set_connections((*self.state.connections, connection))
 
     # ---- What a person does ----
 

@@ -17,7 +17,13 @@ from tests.unit.rig import Rig
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "modeltab"
 #: The place of the action among the arguments of the parts that take one.
-PARTS = {"button": (1, "action"), "icon_button": (2, "action"), "select": (4, "change")}
+PARTS = {
+    "button": (1, "action"),
+    "icon_button": (2, "action"),
+    "select": (4, "change"),
+    "grouped_select": (4, "change"),
+    "_FORM": (9, "action"),  # a form's template, whose values are named
+}
 
 
 def trees(folder: str) -> Iterator[ast.Module]:

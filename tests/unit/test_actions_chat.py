@@ -590,7 +590,7 @@ async def test_an_attached_file_can_be_taken_away_again(rig):
     ("file", "message"),
     [
         (MemoryFile("big.txt", b"x" * (MAX_ATTACHMENT_BYTES + 1)), "big.txt is too large to go with a message."),
-        (MemoryFile("photo.png", b"\x89PNG\0\0"), "photo.png is not a text file."),
+        (MemoryFile("photo.png", b"\x89PNG\0\0"), "photo.png is neither text nor an image."),
     ],
 )
 async def test_a_file_that_cannot_go_with_a_message_is_refused_by_name(rig, file, message):

@@ -46,7 +46,7 @@ async def test_a_connection_that_answers_is_healthy_and_lists_its_models_and_wha
     await rig.say("Hi")
     await rig.do("connection.test", SERVER)
     assert [(model.name, model.state) for model in rig.state.models[SERVER]] == [("a.gguf", "Loaded")]
-    assert rig.state.status == "Workshop: Local LLM API 1.0.0"
+    assert rig.state.status.startswith("Workshop: Local LLM API 1.0.0, in ")
     assert (rig.health(TAB), rig.models(TAB)) == ("healthy", ["t.gguf"])
 
 
@@ -196,7 +196,11 @@ async def test_a_new_connection_is_kept_and_asked(echo):
     await rig.do("connection.add")
     dialog = rig.state.dialog
     assert dialog is not None
-    assert dialog.values == {"type": "local-llm", "base_url": "http://127.0.0.1:5000/api/v1"}
+    assert dialog.values == {
+        "preset": "local-llm/local-llm",
+        "type": "local-llm",
+        "base_url": "http://127.0.0.1:5000/api/v1",
+    }
     await rig.do("connection.save", values={"type": "local-llm", "name": " Mine ", "base_url": echo.url + "/"})
     assert rig.state.dialog is None
     _, added = rig.state.connections
@@ -242,20 +246,31 @@ async def test_a_connection_is_tested_before_it_is_saved(echo):
     await rig.do("connection.add")
     await rig.do("connection.try", values={"type": "local-llm", "base_url": echo.url})
     dialog = rig.state.dialog
-    assert dialog is not None
-    assert (dialog.note, dialog.error, dialog.busy) == ("Works: Local LLM API 1.0.0", None, False)
+    assert dialog is not None and dialog.diagnosis is not None
+    assert (dialog.diagnosis.kind, dialog.error, dialog.busy) == ("no-models", None, False)
+    assert dialog.diagnosis.title == "Local LLM API 1.0.0 answers, but has no models"
     assert len(rig.state.connections) == 1
 
 
-@pytest.mark.parametrize(("url", "message"), [(NOTHING, "No answer from"), ("http://ho st", "not an http address")])
-async def test_a_test_that_fails_says_why_in_the_dialog(url, message):
+async def test_a_test_that_fails_says_why_in_the_dialog():
     rig = Rig()
     await rig.start()
     await rig.do("connection.add")
-    await rig.do("connection.try", values={"type": "local-llm", "name": "Mine", "base_url": url})
+    await rig.do("connection.try", values={"type": "local-llm", "name": "Mine", "base_url": NOTHING})
+    dialog = rig.state.dialog
+    assert dialog is not None and dialog.diagnosis is not None
+    assert (dialog.diagnosis.kind, dialog.diagnosis.title) == ("not-listening", "Nothing listens at http://127.0.0.1:1.")
+    assert (dialog.note, dialog.busy, dialog.values["name"]) == ("", False, "Mine")
+
+
+async def test_a_test_of_what_is_no_address_says_so_in_the_dialog():
+    rig = Rig()
+    await rig.start()
+    await rig.do("connection.add")
+    await rig.do("connection.try", values={"type": "local-llm", "name": "Mine", "base_url": "http://ho st"})
     dialog = rig.state.dialog
     assert dialog is not None and dialog.error is not None
-    assert message in dialog.error.message
+    assert "not an http address" in dialog.error.message
     assert (dialog.note, dialog.busy, dialog.values["name"]) == ("", False, "Mine")
 
 
@@ -304,7 +319,7 @@ async def test_an_edited_connection_is_asked_at_its_new_address(echo):
     await rig.do("connection.edit", SERVER)
     dialog = rig.state.dialog
     assert dialog is not None
-    assert dialog.values == {"type": "local-llm", "name": "Workshop", "base_url": NOTHING}
+    assert dialog.values == {"type": "local-llm", "name": "Workshop", "base_url": NOTHING, "model": ""}
     await rig.do("connection.save", values={"name": "Moved", "base_url": echo.url})
     assert [connection.id for connection in rig.state.connections] == [TAB, SERVER]
     assert (rig.state.connections[1].name, rig.health(SERVER)) == ("Moved", "healthy")

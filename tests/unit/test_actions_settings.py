@@ -38,12 +38,13 @@ def test_every_field_is_read_as_what_it_is():
         "top_p": "0.5",
         "top_k": "0",
         "seed": "0",
+        "reasoning": "high",
         "n_gpu_layers": "0",
         "n_batch": "1",
         "n_ctx": "256",
         "extra_json": '{"min_p": 0.1}',
     }
-    assert read(values) == Parameters("Be brief.", "<{question}>", 0.7, 100, 0.5, 0, 0, 0, 1, 256, '{"min_p": 0.1}')
+    assert read(values) == Parameters("Be brief.", "<{question}>", 0.7, 100, 0.5, 0, 0, "high", 0, 1, 256, '{"min_p": 0.1}')
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from modeltab.domain.connections import Connection
 from modeltab.domain.errors import BadRequest, EngineFailed, NotFound
 from modeltab.domain.messages import Message
-from modeltab.domain.requests import ChatRequest, Finished, Parameters, Progress, ReasoningDelta, TextDelta, Usage, extra_fields
-from modeltab.providers.in_tab import EngineInfo, InTab, chat_body, connection_type, events_of
+from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, extra_fields
+from modeltab.providers.chat_completions import body_of
+from modeltab.providers.in_tab import NAMES, EngineInfo, InTab, connection_type
 from tests.servers.transport import run
 from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile, stop, words
 
@@ -42,6 +44,11 @@ def say(text: str, role: str = "user") -> Message:
 def ask(*messages: Message, **parameters: Any) -> ChatRequest:
     """A request for the model a.gguf."""
     return ChatRequest("a.gguf", messages or (say("Hi"),), Parameters(**parameters))
+
+
+def chat_body(request: ChatRequest) -> Any:
+    """What the engine is asked."""
+    return body_of(request, NAMES, return_progress=True)
 
 
 async def load(tab: InTab, name: str = "a.gguf", **parameters: Any) -> list[float]:
@@ -292,39 +299,25 @@ def test_cancelling_an_answer_stops_the_engine(tab, engine):
     assert engine.log == ["stopped"]
 
 
-def test_text_and_reasoning_are_events_of_their_own():
-    chunk = {"choices": [{"delta": {"reasoning_content": "Hm.", "content": "Yes"}}]}
-    assert events_of(chunk) == [ReasoningDelta("Hm."), TextDelta("Yes")]
-
-
 @pytest.mark.parametrize("reason", ["stop", "length"])
-def test_the_reason_for_the_end_is_kept_beside_the_common_one(reason):
-    assert events_of(stop(reason)) == [Finished(reason, reason)]
+def test_the_reason_for_the_end_is_kept_beside_the_common_one(tab, engine, reason):
+    engine.steps = (stop(reason),)
+    assert run(all_of(tab)) == [Finished(reason, reason)]
 
 
-def test_reading_the_prompt_is_progress():
-    assert events_of({"prompt_progress": {"total": 200, "processed": 50}}) == [Progress("Reading the prompt", 0.25)]
-    assert events_of({"prompt_progress": {"total": 0, "processed": 0}}) == []
-
-
-def test_timings_are_the_figures():
-    prompt = {"cache_n": 10, "prompt_n": 5, "prompt_ms": 500}
-    answer = {"predicted_n": 20, "predicted_ms": 1500, "predicted_per_second": 13.3}
-    assert events_of({"choices": [], "timings": {**prompt, **answer}}) == [Usage(15, 20, 2.0, 13.3)]
-
-
-@pytest.mark.parametrize("chunk", [{}, {"choices": []}, {"choices": None}, {"choices": [{"delta": {"role": "assistant"}}]}])
-def test_a_chunk_that_says_nothing_is_no_event(chunk):
-    assert events_of(chunk) == []
-
-
-def test_a_chunk_that_is_an_error_raises():
+def test_a_chunk_that_is_an_error_raises(tab, engine):
+    engine.steps = ({"error": {"message": "out of memory"}},)
     with pytest.raises(EngineFailed, match="stopped") as caught:
-        events_of({"error": {"message": "out of memory"}})
+        run(all_of(tab))
     assert "out of memory" in caught.value.detail
+
+
+async def all_of(tab: InTab) -> list[Event]:
+    """Every event of an answer."""
+    return [event async for event in tab.generate(ask())]
 
 
 def test_the_tab_is_always_there_and_has_no_address(files, engine):
     type_ = connection_type(files, engine)
     assert (type_.name, type_.permanent, type_.takes_url, type_.default_url) == ("in-tab", True, False, "")
-    assert run(type_.build("x", "").models())[0].connection_id == "x"
+    assert run(type_.build(Connection("x", "in-tab", "X"), lambda: "").models())[0].connection_id == "x"

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from modeltab.domain import errors
+from modeltab.domain.connections import Connection
 from modeltab.domain.messages import Message
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, Usage
@@ -28,7 +29,7 @@ ANSWER = {"success": True, "response": "Yes", "model_used": "m.gguf", "processin
 
 def provider_of(url: str) -> LocalLlm:
     """The provider of a connection named "c"."""
-    return LocalLlm("c", url, RealTransport())
+    return LocalLlm(Connection("c", "local-llm", "C", url), RealTransport())
 
 
 def say(text: str, role: str = "user") -> Message:
@@ -286,23 +287,23 @@ def test_a_template_reaches_the_model_with_the_question_in_its_place(local, echo
 
 
 def test_a_first_message_is_the_question_as_it_is():
-    assert render_question((say("  Hi\n{there}  "),), None) == "  Hi\n{there}  "
+    assert render_question(ask("  Hi\n{there}  ")) == "  Hi\n{there}  "
 
 
 def test_a_system_prompt_comes_before_the_question():
-    assert render_question((say("Hi"),), "Be brief.") == "Be brief.\n\nHi"
+    assert render_question(ask("Hi", system_prompt="Be brief.")) == "Be brief.\n\nHi"
 
 
 def test_earlier_messages_are_told_as_a_conversation_that_goes_on():
-    request = ask("Hi", "Hello!", "Who are you?")
-    assert render_question(request.messages, "Be brief.") == (
+    request = ask("Hi", "Hello!", "Who are you?", system_prompt="Be brief.")
+    assert render_question(request) == (
         "Be brief.\n\nContinue this conversation.\n\nUser: Hi\n\nAssistant: Hello!\n\nUser: Who are you?\n\nAssistant:"
     )
 
 
 def test_messages_without_text_and_system_messages_are_left_out():
     messages = (say("Obey.", "system"), say("Hi"), say("", "assistant"))
-    assert render_question(messages, None) == "Hi"
+    assert render_question(ChatRequest("m.gguf", messages)) == "Hi"
 
 
 # ---- Errors ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ErrorRecord
-from modeltab.domain.messages import Conversation, Message, Stats
+from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
 from modeltab.domain.requests import Parameters
 from modeltab.state.records import (
     CONFIG_VERSION,
@@ -28,6 +28,7 @@ from modeltab.state.store import Settings
 CONNECTIONS = (
     Connection("in-tab", "in-tab", "In this tab"),
     Connection("x", "local-llm", "Mine", "http://127.0.0.1:5000/api/v1"),
+    Connection("y", "openai", "Theirs", "https://api.example/v1", "a, b"),
 )
 CONFIG = config_to_json(CONNECTIONS, Settings("dark", True, "x/a.gguf", Parameters(temperature=0.5)))
 CONVERSATION = conversation_to_json(Conversation("c", "Title", 1.0, 2.0, "m"))
@@ -42,8 +43,14 @@ parameters = st.builds(
     template=st.none() | texts,
     temperature=st.none() | st.floats(0, 2),
     max_tokens=st.none() | st.integers(1, 10**6),
+    reasoning=st.none() | texts,
     seed=st.none() | st.integers(0, 2**32),
     extra_json=st.none() | texts,
+)
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
 )
 messages = st.builds(
     Message,
@@ -57,16 +64,15 @@ messages = st.builds(
     reasoning=texts,
     model=texts,
     connection=texts,
-    stats=st.builds(Stats, optional_numbers, optional_numbers, optional_numbers, optional_numbers, optional_numbers),
+    stats=st.builds(Stats, *[optional_numbers] * 7),
     finish_reason=texts,
+    native_reason=texts,
     error=st.none() | st.builds(ErrorRecord, texts, texts, texts),
+    images=st.lists(st.builds(ImageRef, texts, texts, texts, st.integers(0, 10**8)), max_size=2).map(tuple),
+    tool_calls=st.lists(st.builds(ToolCall, texts, texts, texts), max_size=2).map(tuple),
+    provider_data=st.dictionaries(texts, json_values, max_size=3),
 )
 conversations = st.builds(Conversation, texts, texts, moments, moments, st.none() | texts)
-json_values: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
-    max_leaves=8,
-)
 
 
 def stored(value: Any) -> Any:
@@ -96,9 +102,9 @@ def test_every_conversation_comes_back_as_it_was(conversation):
     assert conversation_from_json(stored(conversation_to_json(conversation))) == conversation
 
 
-@given(st.sampled_from(["auto", "light", "dark"]), st.booleans(), texts, parameters)
-def test_the_configuration_comes_back_as_it_was(theme, offline, model, given_parameters):
-    settings = Settings(theme, offline, model, given_parameters)
+@given(st.sampled_from(["auto", "light", "dark"]), st.booleans(), texts, parameters, st.integers(0, 1440))
+def test_the_configuration_comes_back_as_it_was(theme, offline, model, given_parameters, minutes):
+    settings = Settings(theme, offline, model, given_parameters, minutes)
     assert config_from_json(stored(config_to_json(CONNECTIONS, settings))) == (CONNECTIONS, settings)
 
 

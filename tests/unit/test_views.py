@@ -42,8 +42,18 @@ TYPES = (in_tab.connection_type(FakeModels(), FakeEngine()), local_llm.connectio
 TAB = Connection("tab", "in-tab", "In this tab")
 SERVER = Connection("server", "local-llm", "Workshop", "http://127.0.0.1:5000/api/v1")
 FACTS = {
-    "tab": Facts("In this tab", InTab.capabilities, True, False, adds=True, loads=True, unloads_one=True, frees=True),
-    "server": Facts("Local LLM API", LocalLlm.capabilities, adds=True, max_file_bytes=10 * 1024**3, syncs=True, frees=True),
+    "tab": Facts(
+        "In this tab", InTab.capabilities, True, False, adds=True, removes=True, loads=True, unloads_one=True, frees=True
+    ),
+    "server": Facts(
+        "Local LLM API",
+        LocalLlm.capabilities,
+        adds=True,
+        removes=True,
+        max_file_bytes=10 * 1024**3,
+        syncs=True,
+        frees=True,
+    ),
 }
 ERROR = ErrorRecord("It broke.", "Mend it.", "TypeError: detail")
 STATE = State(
@@ -221,7 +231,7 @@ def test_a_picker_without_a_find_or_without_models_says_so():
 
 def test_without_models_the_first_step_is_one_click():
     shown = region("chat-empty", at("chat", models={"tab": ()}))
-    assert shown.names("button") == ["Get SmolLM2 135M (98.4 MB)", "Add a model file"]
+    assert shown.names("button") == ["Get SmolLM2 135M (98.4 MB)", "Add a model file", "Add connection"]
     assert "nothing that you write leaves this machine" in shown.text
 
 
@@ -704,7 +714,7 @@ def test_a_field_that_a_type_does_not_take_is_disabled_with_the_reason():
 
 
 def test_a_type_that_takes_a_key_and_lists_no_models_has_those_fields_open():
-    hosted = ConnectionType("hosted", "Hosted", True, TYPES[1].build, "https://api.example", takes_key=True, lists_models=False)
+    hosted = ConnectionType("hosted", "Hosted", True, TYPES[1].build, "https://api.example", key="optional", takes_models=True)
     state = at("connections", types=(*TYPES, hosted), dialog=Dialog("connection", values={"type": "hosted", "model": "m"}))
     dialog = opened(state)
     assert not dialog.one("password", "API key").disabled
@@ -736,6 +746,7 @@ PARAMETERS = [
     "Top P",
     "Top K",
     "Seed",
+    "Reasoning",
     "GPU layers",
     "Batch size",
     "Context size",
@@ -745,7 +756,7 @@ PARAMETERS = [
 
 def test_the_parameters_have_their_names_and_are_those_of_a_request():
     dialog = opened(at("chat", dialog=Dialog("parameters", values={"temperature": "0.5", "template": "<{question}>"})))
-    controls = [node for node in dialog if node.role in ("textbox", "spinbutton")]
+    controls = [node for node in dialog if node.role in ("textbox", "spinbutton", "combobox")]
     assert [node.name for node in controls] == PARAMETERS
     assert [node["name"] for node in controls] == list(Parameters._fields) == [field.name for field in FIELDS]
     assert not any(node.disabled for node in controls)
@@ -763,14 +774,14 @@ def test_the_parameters_have_their_names_and_are_those_of_a_request():
         ),
         (
             "tab/small.gguf",
-            set(PARAMETERS) - {"Template", "GPU layers", "Batch size"},
+            set(PARAMETERS) - {"Template", "Reasoning", "GPU layers", "Batch size"},
             {"Temperature": "0.8", "Top P": "0.95", "Top K": "40", "Context size": "4096"},
         ),
     ],
 )
 def test_a_parameter_shows_its_default_and_is_disabled_with_the_reason_where_it_is_not_taken(model, taken, defaults):
     dialog = opened(at("chat", settings=Settings(model=model), dialog=Dialog("parameters")))
-    controls = {node.name: node for node in dialog if node.role in ("textbox", "spinbutton")}
+    controls = {node.name: node for node in dialog if node.role in ("textbox", "spinbutton", "combobox")}
     assert {name for name, node in controls.items() if not node.disabled} == taken
     hints = {node["id"]: node.text for node in dialog if node.attributes.get("id", "").endswith("-hint")}
     for name, node in controls.items():

@@ -3,9 +3,11 @@
 import asyncio
 from contextlib import aclosing
 
+from modeltab.actions import doctor
 from modeltab.actions.app import App
-from modeltab.domain.errors import CutOff, ModelTabError, StorageFailed, record_of
-from modeltab.domain.messages import Conversation, Message, Stats, Status, path, title_from
+from modeltab.actions.keys import ensure_unlocked
+from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
+from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
     ChatRequest,
@@ -14,10 +16,13 @@ from modeltab.domain.requests import (
     Parameters,
     Progress,
     ReasoningDelta,
+    Retrying,
     TextDelta,
+    ToolCallDelta,
     Usage,
 )
 from modeltab.providers.base import Provider
+from modeltab.providers.retrying import generate
 from modeltab.state.records import conversation_to_json, message_to_json
 from modeltab.state.store import Generation
 from modeltab.state.updates import with_message, with_model_state
@@ -77,9 +82,11 @@ async def _run(
     intake = Intake(app)
     try:
         await keep(app, conversation, question, intake.message)
+        await ensure_unlocked(app, app.connection(model.connection_id))
+        request = request._replace(images=await images_of(app, request))
         await load_model(app, provider, model, request.parameters)
         intake.begin()
-        async with aclosing(provider.generate(request)) as events:  # type: ignore[type-var]
+        async with aclosing(generate(provider, request)) as events:
             async for event in events:
                 intake.take(event)
         if not intake.finished:
@@ -90,7 +97,7 @@ async def _run(
     except Exception as error:
         if not isinstance(error, ModelTabError):
             app.alert(error)
-        intake.end("error", error)
+        intake.end("error", await _explained(app, model, provider, error))
     finally:
         ticking.cancel()
         try:
@@ -101,9 +108,31 @@ async def _run(
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
 
 
+async def _explained(app: App, model: Model, provider: Provider, error: Exception) -> ErrorRecord:
+    """A failure as a value; where no answer came, with the reason that the connection doctor finds."""
+    if isinstance(error, Unreachable) and not isinstance(error, NoAnswerInTime):
+        _set_progress(app, "Looking for the reason")
+        try:
+            connection = app.connection(model.connection_id)
+            has_key = bool(app.keys.origin(connection.id))
+            diagnosis = await doctor.examine(app, connection, provider, has_key)
+        except (asyncio.CancelledError, ModelTabError):
+            return record_of(error)  # stopped while it was looked for, or the connection is gone
+        if diagnosis.kind not in ("healthy", "no-models"):
+            return diagnosis.record()
+    return record_of(error)
+
+
+async def images_of(app: App, request: ChatRequest) -> dict[str, bytes]:
+    """The bytes of a request's images. One that is gone is left out; the provider tells which."""
+    digests = {image.digest for message in request.messages for image in message.images}
+    found = {digest: await app.images.read(digest) for digest in digests}
+    return {digest: content for digest, content in found.items() if content is not None}
+
+
 async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
     """Load a model where that is a step of its own, with its progress in the list and at the answer that waits for it."""
-    if provider.memory is None or not provider.memory.loads:
+    if provider.memory is None or not provider.memory.loads_first:
         return
 
     def progress(fraction: float) -> None:
@@ -155,6 +184,13 @@ class Intake:
         message = self.message
         if isinstance(event, Progress):
             _set_progress(self._app, f"{event.what}: {event.fraction:.0%}")
+        elif isinstance(event, Retrying):
+            _set_progress(
+                self._app,
+                f"{event.reason} Trying again in {event.seconds:.0f} s ({event.attempt} of {event.attempts})",
+            )
+        elif isinstance(event, ToolCallDelta):
+            self._show(message._replace(tool_calls=with_call(message.tool_calls, event), stats=self._first_token()))
         elif isinstance(event, TextDelta):
             self._show(message._replace(text=message.text + event.text, stats=self._first_token()))
         elif isinstance(event, ReasoningDelta):
@@ -164,15 +200,18 @@ class Intake:
             self._show(message._replace(stats=stats))
         elif isinstance(event, Finished):
             self.finished = True
-            self._show(message._replace(finish_reason=event.reason))
+            self._show(
+                message._replace(
+                    finish_reason=event.reason, native_reason=event.native_reason, provider_data=event.provider_data
+                )
+            )
 
-    def end(self, status: Status, error: BaseException | None = None) -> None:
+    def end(self, status: Status, error: ErrorRecord | None = None) -> None:
         """The answer came to its end."""
         stats = self.message.stats
         if stats.seconds is None:
             stats = stats._replace(seconds=self._app.clock() - self._started)
-        record = record_of(error) if error else None
-        self._show(self.message._replace(status=status, stats=stats, error=record))
+        self._show(self.message._replace(status=status, stats=stats, error=error))
 
     def _first_token(self) -> Stats:
         stats = self.message.stats
@@ -201,6 +240,16 @@ class Intake:
         if self._keeping is not None:
             await self._keeping
         await keep(self._app, None, self.message)
+
+
+def with_call(calls: tuple[ToolCall, ...], delta: ToolCallDelta) -> tuple[ToolCall, ...]:
+    """The calls of an answer with one more piece."""
+    grown = list(calls)
+    while len(grown) <= delta.place:
+        grown.append(ToolCall("", "", ""))
+    call = grown[delta.place]
+    grown[delta.place] = ToolCall(delta.id or call.id, delta.name or call.name, call.arguments + delta.arguments)
+    return tuple(grown)
 
 
 async def keep(app: App, conversation: Conversation | None, *messages: Message) -> None:

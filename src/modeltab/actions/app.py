@@ -5,20 +5,26 @@ import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from modeltab.domain.connections import Connection
+from modeltab.domain.connections import AddressSpace, Connection
+from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
-from modeltab.providers.base import ModelFile, Provider
+from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
+from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
 from modeltab.state.store import Alert, Facts, State, Storage, Store
 from modeltab.state.updates import connection
 
 
 class TextFile(ModelFile, Protocol):
-    """A file that can be read as text."""
+    """A file that can be read as a whole."""
 
     async def text(self) -> str:
+        """The whole of it, as text."""
+        ...
+
+    async def content(self) -> bytes:
         """The whole of it."""
         ...
 
@@ -96,6 +102,38 @@ class Page(Protocol):
         ...
 
 
+class Surroundings(Protocol):
+    """What the browser tells of the page's circumstances."""
+
+    def page(self) -> PageFacts:
+        """The page's own."""
+        ...
+
+    async def permission(self, space: AddressSpace) -> Permission:
+        """Whether the page may reach servers there."""
+        ...
+
+    async def answers_without_cors(self, url: str, seconds: float) -> bool:
+        """Whether anything answers there, within so many seconds."""
+        ...
+
+
+class ImageStore(Protocol):
+    """Where the images of messages are kept, by the SHA-256 of their bytes."""
+
+    async def add(self, digest: str, content: bytes) -> None:
+        """Keep an image. :raises StorageFailed: when the browser refuses."""
+        ...
+
+    async def read(self, digest: str) -> bytes | None:
+        """An image's bytes, None when it is gone."""
+        ...
+
+    async def clear(self) -> None:
+        """Delete all."""
+        ...
+
+
 class ConversationRecords(Protocol):
     """Where conversations are kept, as records."""
 
@@ -120,7 +158,10 @@ class App:
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
     :ivar chosen_files: what waits in the dialog "Add model".
+    :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
+    :ivar waiting_for_unlock: told whether the keys were unlocked.
+    :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: how often each connection has been looked at: only what the latest look finds counts.
     """
 
@@ -130,7 +171,11 @@ class App:
         registry: Registry,
         page: Page,
         conversations: ConversationRecords,
+        images: ImageStore,
         config: ConfigRecord,
+        keys: KeyRing,
+        transport: Transport,
+        surroundings: Surroundings,
         starter: Callable[[], ModelFile],
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -139,7 +184,11 @@ class App:
         self.registry = registry
         self.page = page
         self.conversations = conversations
+        self.images = images
         self.config = config
+        self.keys = keys
+        self.transport = transport
+        self.surroundings = surroundings
         self.starter = starter
         self.clock = clock
         self.new_id = new_id
@@ -148,8 +197,11 @@ class App:
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.lanes: dict[str, asyncio.Lock] = {}
         self.chosen_files: tuple[TextFile, ...] = ()
+        self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, int] = {}
+        self.waiting_for_unlock: list[asyncio.Future[bool]] = []
+        self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -212,7 +264,7 @@ class App:
 
     def save_config(self) -> None:
         """Keep connections and settings."""
-        problem = self.config.write(config_to_json(self.state.connections, self.state.settings))
+        problem = self.config.write(config_to_json((*self.state.connections, *self.foreign), self.state.settings))
         if problem:
             self.alert(ModelTabError(problem, "Settings last until the page is closed. Allow site data for this page."))
 
@@ -220,6 +272,10 @@ class App:
         """Change settings and keep them."""
         self.update(settings=self.state.settings._replace(**changes))
         self.save_config()
+
+    def show_keys(self) -> None:
+        """Let the page show the keys as they are kept now."""
+        self.update(keys=self.keys.status())
 
     def set_connections(self, connections: tuple[Connection, ...]) -> None:
         """Replace the connections, with what views know of them, and keep them."""
@@ -235,16 +291,21 @@ def facts_of(registry: Registry, connections: tuple[Connection, ...]) -> dict[st
 def _facts(registry: Registry, connection: Connection) -> Facts:
     type_ = registry.type_of(connection.type)
     provider = registry.provider(connection)
-    host, memory = provider.host, provider.memory
+    host, memory, uploads, downloads = provider.host, provider.memory, provider.uploads, provider.downloads
     return Facts(
         type_.label,
         provider.capabilities,
         permanent=type_.permanent,
         takes_url=type_.takes_url,
-        adds=host is not None,
-        max_file_bytes=host.max_file_bytes if host else None,
+        key=type_.key,
+        adds=uploads is not None,
+        max_file_bytes=uploads.max_file_bytes if uploads else None,
+        downloads=downloads.names_hint if downloads else "",
+        removes=host is not None,
+        copies=provider.copies is not None,
         syncs=host is not None and host.syncs,
         loads=memory is not None and memory.loads,
         unloads_one=memory is not None and memory.unloads_one,
         frees=memory is not None,
+        previews=provider.preview is not None,
     )

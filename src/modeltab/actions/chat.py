@@ -1,11 +1,14 @@
 """What a person does in a conversation: send, stop, ask again, edit, continue, branch, delete."""
 
+import hashlib
+
 from modeltab.actions.answer import answer, keep, new_conversation, set_conversation
-from modeltab.actions.app import App, UiEvent
+from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.actions.conversations import show
 from modeltab.domain.errors import ModelTabError
-from modeltab.domain.messages import Conversation, Message, newest_leaf, path, subtree
+from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
+from modeltab.domain.messages import Conversation, ImageRef, Message, newest_leaf, path, subtree
 from modeltab.domain.models import Model, split_key
 from modeltab.state.store import Attachment, Dialog
 from modeltab.state.updates import connection, connection_name, model_of, with_message
@@ -28,7 +31,13 @@ def send(app: App, event: UiEvent) -> None:
         return
     conversation = app.state.conversation or new_conversation(app, text or attachments[0].name)
     message = Message(
-        app.new_id(), conversation.id, conversation.leaf_id, "user", _with_attachments(text, attachments), app.clock()
+        app.new_id(),
+        conversation.id,
+        conversation.leaf_id,
+        "user",
+        _with_attachments(text, attachments),
+        app.clock(),
+        images=tuple(a.image for a in attachments if a.image),
     )
     app.update(**with_message(app.state, message), attachments=())
     app.page.set_value("message", "")
@@ -133,7 +142,7 @@ def save_edit(app: App, event: UiEvent) -> None:
     model = _chosen_model(app)
     if model is None:
         return
-    version = Message(app.new_id(), conversation.id, message.parent_id, "user", text, app.clock())
+    version = Message(app.new_id(), conversation.id, message.parent_id, "user", text, app.clock(), images=message.images)
     app.update(**with_message(app.state, version), editing="")
     answer(app, conversation, version, model)
 
@@ -186,14 +195,32 @@ async def delete(app: App, event: UiEvent) -> None:
 
 
 async def attach(app: App, event: UiEvent) -> None:
-    """Put text files beside the message box, to go with the next message."""
+    """Put text files and images beside the message box, to go with the next message."""
     for file in event.files:
-        if file.size > MAX_ATTACHMENT_BYTES:
-            raise ModelTabError(f"{file.name} is too large to go with a message.", "Attach text files up to 1 MB.")
-        if b"\0" in await file.head(4096):
-            raise ModelTabError(f"{file.name} is not a text file.", "Attach text, code, CSV, JSON and the like.")
-        item = Attachment(app.new_id(), file.name, await file.text())
+        media_type = media_type_of(await file.head(HEAD_BYTES))
+        item = await (_image(app, file, media_type) if media_type else _text(app, file))
         app.update(attachments=(*app.state.attachments, item))
+
+
+async def _text(app: App, file: TextFile) -> Attachment:
+    if file.size > MAX_ATTACHMENT_BYTES:
+        raise ModelTabError(f"{file.name} is too large to go with a message.", "Attach text files up to 1 MB.")
+    if b"\0" in await file.head(4096):
+        raise ModelTabError(f"{file.name} is neither text nor an image.", "Attach text, code, CSV, PNG, JPEG and the like.")
+    return Attachment(app.new_id(), file.name, await file.text())
+
+
+async def _image(app: App, file: TextFile, media_type: str) -> Attachment:
+    facts = app.state.facts.get(split_key(app.state.settings.model)[0])
+    if facts and not facts.capabilities.images:
+        name = split_key(app.state.settings.model)[1]
+        raise ModelTabError(f"{name} takes no images.", "Choose a model that sees, then attach the image again.")
+    if file.size > MAX_IMAGE_BYTES:
+        raise ModelTabError(f"{file.name} is too large to go with a message.", "Attach images up to 20 MB.")
+    content = await file.content()
+    image = ImageRef(hashlib.sha256(content).hexdigest(), media_type, file.name, len(content))
+    await app.images.add(image.digest, content)
+    return Attachment(app.new_id(), file.name, image=image)
 
 
 def pick_attachment(app: App, event: UiEvent) -> None:
@@ -207,7 +234,7 @@ def remove_attachment(app: App, event: UiEvent) -> None:
 
 
 def _with_attachments(text: str, attachments: tuple[Attachment, ...]) -> str:
-    blocks = [f"{a.name}:\n```\n{a.text.rstrip()}\n```" for a in attachments]
+    blocks = [f"{a.name}:\n```\n{a.text.rstrip()}\n```" for a in attachments if not a.image]
     return "\n\n".join([*blocks, text] if text else blocks)
 
 

@@ -1,12 +1,12 @@
-"""Ask connections how they are and what they have; add, edit, remove them."""
+"""Ask connections how they are and what they have; test them, remove them."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-from modeltab.actions.app import App, UiEvent
-from modeltab.domain.connections import Connection, HealthRecord, clean_base_url
-from modeltab.domain.errors import ModelTabError, Unauthorized, Unreachable, record_of
+from modeltab.actions import doctor
+from modeltab.actions.app import App, UiEvent, facts_of
+from modeltab.domain.connections import Connection, Health, HealthRecord
+from modeltab.domain.diagnosis import Diagnosis
+from modeltab.domain.errors import ModelTabError, Unauthorized, record_of
 from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection, with_health, with_models
@@ -15,9 +15,9 @@ from modeltab.state.updates import connection, with_health, with_models
 WATCH_HEALTHY = 10.0
 WATCH_LOST = 3.0
 WATCH_LOST_LONGEST = 60.0
-#: Seconds for a server to say how it is.
-ANSWER_WITHIN = 15.0
 _NEVER = (0.0, 0.0)
+#: Verdicts that are about the key.
+_KEY_KINDS = frozenset({"unauthorized", "key-missing", "keys-locked", "key-refused-unseen"})
 
 
 async def refresh(app: App, connection_id: str) -> None:
@@ -33,7 +33,7 @@ async def refresh(app: App, connection_id: str) -> None:
         return app.looks[connection_id] == look and connection(app.state, connection_id) == item
 
     try:
-        async with _answered_in_time(item.base_url):
+        async with doctor.answered_in_time(item.base_url):
             text = await provider.check()
             models = await provider.models()
             loaded = await provider.memory.loaded() if provider.memory else ()
@@ -47,23 +47,10 @@ async def refresh(app: App, connection_id: str) -> None:
     if is_current():
         app.met.add(connection_id)
         app.update(
+            facts=facts_of(app.registry, app.state.connections),  # what it can do may depend on what was found
             **with_health(app.state, connection_id, HealthRecord("healthy", text)),
             **with_models(app.state, connection_id, models, loaded),
         )
-
-
-@asynccontextmanager
-async def _answered_in_time(url: str) -> AsyncIterator[None]:
-    """A server that takes a request and never answers it is told as one that cannot be reached."""
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN):
-            yield
-    except TimeoutError:
-        raise Unreachable(
-            f"{url or 'It'} takes requests but does not answer them.",
-            "It may be busy with an answer. Wait, or start it again; then test it.",
-            f"no answer within {ANSWER_WITHIN:.0f} s",
-        ) from None
 
 
 def health_of(error: BaseException) -> HealthRecord:
@@ -108,101 +95,69 @@ async def watch(app: App, visible: "asyncio.Event") -> None:
 
 
 async def test(app: App, event: UiEvent) -> None:
-    """Ask a connection now."""
-    app.update(**with_health(app.state, event.id, HealthRecord("checking")))
-    await refresh(app, event.id)
-    record = app.state.health.get(event.id, HealthRecord())
+    """Examine a connection now."""
     item = connection(app.state, event.id)
-    if item:
-        app.say(f"{item.name}: {record.text}")
-
-
-def open_add(app: App, event: UiEvent) -> None:
-    """Open the dialog for a new connection."""
-    type_ = next(t for t in app.registry.types if not t.permanent)
-    app.update(dialog=Dialog("connection", values={"type": type_.name, "base_url": type_.default_url}))
-
-
-def open_edit(app: App, event: UiEvent) -> None:
-    """Open the dialog for a connection that exists."""
-    item = app.connection(event.id)
-    values = {"type": item.type, "name": item.name, "base_url": item.base_url}
-    app.update(dialog=Dialog("connection", item.id, values))
-
-
-def change_type(app: App, event: UiEvent) -> None:
-    """Another type was chosen in the dialog."""
-    dialog = app.state.dialog
-    if dialog:
-        type_ = app.registry.type_of(event.value)
-        values = {**event.values, "base_url": type_.default_url}
-        app.update(dialog=Dialog("connection", dialog.subject, values, revision=dialog.revision + 1))
-
-
-async def try_(app: App, event: UiEvent) -> None:
-    """Test what stands in the dialog, without saving it."""
-    dialog = app.state.dialog
-    if dialog is None:
+    if item is None:
         return
-    values = {**dialog.values, **event.values}
-    asking = dialog._replace(values=values, note="Asking…", error=None, busy=True)
-    app.update(dialog=asking)
-    note, error = "", None
-    try:
-        item = _connection_of(app, dialog.subject or "test", values)
-        async with _answered_in_time(item.base_url):
-            note = "Works: " + await app.registry.type_of(item.type).build(item.id, item.base_url).check()
-    except Exception as failure:
-        error = record_of(failure)
-    if app.state.dialog is asking:  # not closed, and not another one by now
-        app.update(dialog=asking._replace(note=note, error=error, busy=False))
-
-
-async def save(app: App, event: UiEvent) -> None:
-    """Keep what stands in the dialog, then ask the connection."""
-    dialog = app.state.dialog
-    if dialog is None:
-        return
-    values = {**dialog.values, **event.values}
-    try:
-        item = _connection_of(app, dialog.subject or app.new_id(), values)
-    except ModelTabError as error:
-        app.update(dialog=dialog._replace(values=values, error=error.record(), note=""))
-        return
-    if dialog.subject:
-        connections = tuple(item if c.id == item.id else c for c in app.state.connections)
-    else:
-        connections = (*app.state.connections, item)
-    app.set_connections(connections)
+    app.update(**with_health(app.state, event.id, HealthRecord("checking")))
+    diagnosis = await doctor.examine(app, item, app.registry.provider(item), bool(app.keys.origin(item.id)))
+    if connection(app.state, event.id) != item:
+        return  # edited or removed meanwhile
     app.update(
-        dialog=None,
-        models={key: value for key, value in app.state.models.items() if key != item.id},
-        **with_health(app.state, item.id, HealthRecord("checking")),
+        diagnoses={**app.state.diagnoses, item.id: diagnosis},
+        **with_health(app.state, item.id, health_by(diagnosis)),
     )
-    await refresh(app, item.id)
+    if diagnosis.kind in ("healthy", "no-models"):
+        await refresh(app, item.id)
+    else:
+        app.update(**with_models(app.state, item.id, ()))
+    app.say(f"{item.name}: {diagnosis.title}")
 
 
-def _connection_of(app: App, connection_id: str, values: dict[str, str]) -> Connection:
-    type_ = app.registry.type_of(values["type"])
-    url = clean_base_url(values.get("base_url") or type_.default_url) if type_.takes_url else ""
-    name = values.get("name", "").strip() or type_.label
-    if any(c.name == name and c.id != connection_id for c in app.state.connections):
-        taken = {c.name for c in app.state.connections if c.id != connection_id}
-        name = next(f"{name} {n}" for n in range(2, 1000) if f"{name} {n}" not in taken)
-    return Connection(connection_id, type_.name, name, url)
+def health_by(diagnosis: Diagnosis) -> HealthRecord:
+    """A verdict as health."""
+    if diagnosis.kind in ("healthy", "no-models"):
+        return HealthRecord("healthy", diagnosis.title, diagnosis.text)
+    health: Health = "unauthorized" if diagnosis.kind in _KEY_KINDS else "unreachable"
+    return HealthRecord(health, diagnosis.title, diagnosis.text, diagnosis.detail)
+
+
+def close_diagnosis(app: App, event: UiEvent) -> None:
+    """Fold a verdict away."""
+    app.update(diagnoses={key: value for key, value in app.state.diagnoses.items() if key != event.id})
+
+
+async def copy_recipe(app: App, event: UiEvent) -> None:
+    """Copy a setting that a verdict recommends."""
+    await app.page.copy(event.id)
+    app.say("Copied")
+
+
+async def adopt(app: App, event: UiEvent) -> None:
+    """Use a connection as what answers there: another API than it was made for."""
+    item = app.connection(event.id)
+    diagnosis = app.state.diagnoses.get(item.id)
+    if diagnosis is None or not diagnosis.found_type:
+        return
+    changed = item._replace(type=diagnosis.found_type, base_url=diagnosis.found_url)
+    app.set_connections(tuple(changed if c.id == item.id else c for c in app.state.connections))
+    await test(app, event)
 
 
 def ask_remove(app: App, event: UiEvent) -> None:
     """Ask before a connection is removed."""
     item = app.connection(event.id)
     values = {"title": "Remove connection?", "confirm": "Remove", "action": "connection.remove"}
-    note = f"{item.name} is removed from this page. Its models stay where they are."
+    note = f"{item.name} is removed from this page"
+    note += ", and its key is erased." if app.keys.origin(item.id) else ". Its models stay where they are."
     app.update(dialog=Dialog("confirm", item.id, values, note))
 
 
 def remove(app: App, event: UiEvent) -> None:
     """Remove a connection."""
     app.update(dialog=None, models={key: value for key, value in app.state.models.items() if key != event.id})
+    app.keys.erase(event.id)
+    app.show_keys()
     app.set_connections(tuple(c for c in app.state.connections if c.id != event.id))
     if split_key(app.state.settings.model)[0] == event.id:
         app.set_setting(model="")

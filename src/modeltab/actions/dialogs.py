@@ -1,12 +1,14 @@
 """Close dialogs and alerts."""
 
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keys import settle_unlock
 
 
 def close(app: App, event: UiEvent) -> None:
     """Close the open dialog."""
     app.chosen_files = ()
     app.update(dialog=None)
+    settle_unlock(app, False)
 
 
 def close_alert(app: App, event: UiEvent) -> None:

@@ -3,7 +3,7 @@
 from modeltab.actions.answer import load_model
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
-from modeltab.domain.errors import ModelTabError, Unreachable
+from modeltab.domain.errors import ErrorRecord, ModelTabError, Unreachable
 from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection_name, model_of
@@ -14,6 +14,19 @@ def use(app: App, event: UiEvent) -> None:
     app.set_setting(model=event.id)
     app.page.go(f"#/chat/{app.state.conversation.id}" if app.state.conversation else "#/chat")
     app.page.focus("message")
+
+
+async def show_more(app: App, model_key_: str) -> None:
+    """Ask the model's server what else it knows of it, and show that where its details are open."""
+    model = model_of(app.state, model_key_)
+    teller = app.provider(model.connection_id).model_details if model else None
+    if model is None or teller is None:
+        return
+    more = await teller.details(model.name)
+    models = tuple(
+        m._replace(details={**m.details, **more}) if m.name == model.name else m for m in app.state.models[model.connection_id]
+    )
+    app.update(models={**app.state.models, model.connection_id: models})
 
 
 async def load(app: App, event: UiEvent) -> None:
@@ -36,9 +49,37 @@ async def unload(app: App, event: UiEvent) -> None:
         app.say(f"{name} is unloaded")
 
 
-def details(app: App, event: UiEvent) -> None:
-    """Show what is known of a model."""
+async def details(app: App, event: UiEvent) -> None:
+    """Show what is known of a model; what its server knows beyond the list follows."""
     app.update(dialog=Dialog("details", event.id))
+    await show_more(app, event.id)
+
+
+def ask_copy(app: App, event: UiEvent) -> None:
+    """Ask for the name of a copy."""
+    _, name = split_key(event.id)
+    app.update(dialog=Dialog("copy-model", event.id, {"name": f"{name}-copy"}))
+
+
+async def copy(app: App, event: UiEvent) -> None:
+    """Keep a model under a second name."""
+    dialog = app.state.dialog
+    new_name = event.values.get("name", "").strip()
+    if dialog is None:
+        return
+    connection_id, name = split_key(dialog.subject)
+    copies = app.provider(connection_id).copies
+    if copies is None or not new_name:
+        app.update(dialog=dialog._replace(values=event.values, error=ErrorRecord("The copy needs a name.", "Type one.")))
+        return
+    try:
+        await copies.copy(name, new_name)
+    except ModelTabError as error:
+        app.update(dialog=dialog._replace(values=event.values, error=error.record()))
+        return
+    app.update(dialog=None)
+    await refresh(app, connection_id)
+    app.say(f"{name} is there as {new_name}, too")
 
 
 def ask_delete(app: App, event: UiEvent) -> None:

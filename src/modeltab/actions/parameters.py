@@ -46,7 +46,8 @@ def read(values: dict[str, str]) -> Parameters:
     for field in FIELDS:
         text = values.get(field.name, "").strip()
         if text:
-            found[field.name] = text if field.rows else _number(field.name, field.label, text, field.low, field.high)
+            is_text = field.rows or field.options
+            found[field.name] = text if is_text else _number(field.name, field.label, text, field.low, field.high)
     extra_fields(values.get("extra_json"))
     return Parameters(**found)
 

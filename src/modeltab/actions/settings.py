@@ -118,7 +118,7 @@ def _renamed(app: App, conversation: Conversation, messages: list[Message]) -> t
 def ask_erase(app: App, event: UiEvent) -> None:
     """Ask before everything is erased."""
     values = {"title": "Erase everything?", "confirm": "Erase", "action": "data.erase"}
-    note = "Every conversation, every model in this tab, every connection and setting is deleted from this browser, for good."
+    note = "Every conversation, model in this tab, connection, key and setting is deleted from this browser, for good."
     app.update(dialog=Dialog("confirm", "", values, note))
 
 
@@ -128,7 +128,9 @@ async def erase(app: App, event: UiEvent) -> None:
     for task in [app.answering, *app.transfers.values()]:
         await app.cancel_and_wait(task)
     app.config.clear()
+    app.keys.clear()
     await app.conversations.clear()
+    await app.images.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host
         if host is None or connection.base_url:

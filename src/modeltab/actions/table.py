@@ -6,16 +6,21 @@ from typing import Any
 
 from modeltab.actions import (
     chat,
+    connection_form,
     connections,
     conversations,
     dialogs,
+    discovery,
+    keys,
     models,
     parameters,
     picker,
+    preview,
     settings,
     transfers,
 )
 from modeltab.actions.app import App, UiEvent
+from modeltab.domain.errors import ModelTabError
 
 Action = Callable[[App, UiEvent], bool | Coroutine[Any, Any, None] | None]
 
@@ -28,15 +33,18 @@ ACTIONS: dict[str, Action] = {
     "chat.send": chat.send,
     "chat.stop": chat.stop,
     "composer": chat.composer_key,
-    "connection.add": connections.open_add,
-    "connection.edit": connections.open_edit,
+    "connection.add": connection_form.open_add,
+    "connection.adopt": connections.adopt,
+    "connection.edit": connection_form.open_edit,
     "connection.free": models.free,
+    "connection.preset": connection_form.change_preset,
+    "connection.protection": connection_form.change_protection,
     "connection.remove": connections.remove,
     "connection.remove.ask": connections.ask_remove,
-    "connection.save": connections.save,
+    "connection.save": connection_form.save,
     "connection.test": connections.test,
-    "connection.try": connections.try_,
-    "connection.type": connections.change_type,
+    "connection.try": connection_form.try_,
+    "connection.type": connection_form.change_type,
     "conversation.delete": conversations.delete,
     "conversation.delete.ask": conversations.ask_delete,
     "conversations.search": conversations.search,
@@ -45,7 +53,18 @@ ACTIONS: dict[str, Action] = {
     "data.export": settings.export,
     "data.import": settings.import_,
     "data.import.pick": settings.pick_import,
+    "diagnosis.close": connections.close_diagnosis,
     "dialog.close": dialogs.close,
+    "key.erase": keys.erase,
+    "keys.auto-lock": keys.set_auto_lock,
+    "keys.erase": keys.erase_all,
+    "keys.erase.ask": keys.ask_erase_all,
+    "keys.lock": keys.lock,
+    "keys.passphrase": keys.open_passphrase,
+    "keys.passphrase.save": keys.set_passphrase,
+    "keys.protect": keys.choose_protection,
+    "keys.unlock": keys.open_unlock,
+    "keys.unlock.save": keys.unlock,
     "message.branch": chat.branch,
     "message.continue": chat.continue_,
     "message.copy": chat.copy,
@@ -56,6 +75,8 @@ ACTIONS: dict[str, Action] = {
     "message.edit.save": chat.save_edit,
     "message.regenerate": chat.regenerate,
     "message.version": chat.show_version,
+    "model.copy": models.copy,
+    "model.copy.ask": models.ask_copy,
     "model.delete": models.delete,
     "model.delete.ask": models.ask_delete,
     "model.details": models.details,
@@ -77,6 +98,10 @@ ACTIONS: dict[str, Action] = {
     "picker.key": picker.key,
     "picker.open": picker.open_,
     "picker.type": picker.type_,
+    "preview.open": preview.open_,
+    "recipe.copy": connections.copy_recipe,
+    "servers.add": discovery.add,
+    "servers.find": discovery.find,
     "settings.offline": settings.toggle_offline,
     "settings.theme": settings.set_theme,
     "starter.add": transfers.add_starter,
@@ -91,7 +116,12 @@ def perform(app: App, event: UiEvent) -> bool:
 
     :raises KeyError: for a name that no action has: a defect of a view.
     """
-    result = ACTIONS[event.action](app, event)
+    app.last_used = app.clock()
+    try:
+        result = ACTIONS[event.action](app, event)
+    except ModelTabError as error:
+        app.alert(error)
+        return True
     if inspect.iscoroutine(result):
         app.spawn(result)
         return True

@@ -1,6 +1,7 @@
-"""Add models: files on their way to a server or into the tab, one at a time to each place."""
+"""Add models: files to a server or into the tab, and what a server brings by itself; one at a time to each place."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any, Protocol
 
 from modeltab.actions.app import App, TextFile, UiEvent
@@ -33,7 +34,9 @@ def open_dialog(app: App, event: UiEvent) -> None:
 
 def _destination(app: App) -> str:
     """Where files go unless the person says otherwise: to the first place that takes them and answers."""
-    takes = [c.id for c in app.state.connections if app.state.facts[c.id].adds]
+    facts = app.state.facts
+    takes = [c.id for c in app.state.connections if facts[c.id].adds]
+    takes += [c.id for c in app.state.connections if facts[c.id].downloads and not facts[c.id].adds]
     healthy = [key for key in takes if key in app.state.health and app.state.health[key].health == "healthy"]
     return (healthy or takes or [""])[0]
 
@@ -63,19 +66,30 @@ def save(app: App, event: UiEvent) -> None:
     files = app.chosen_files or event.files
     if dialog is None:
         return
-    if not files:
+    destination = event.values["destination"]
+    facts = app.state.facts[destination]
+    source = event.values.get("source", "").strip()
+    if facts.downloads and source:
+        app.chosen_files = ()
+        app.update(dialog=None)
+        download(app, source, destination)
+        return
+    if not files or not facts.adds:
         error = ErrorRecord("No file is chosen.", "Choose one or several model files.")
+        if not facts.adds:
+            error = ErrorRecord("This connection takes no files.", f"Name a model that it can bring: {facts.downloads}.")
         app.update(dialog=dialog._replace(values=event.values, error=error))
         return
     app.chosen_files = ()
     app.update(dialog=None)
     for file in files:
-        start(app, file, file.name, event.values["destination"])
+        start(app, file, file.name, destination)
 
 
 def add_starter(app: App, event: UiEvent) -> None:
     """Bring the starter model into the tab and choose it. Pressed again while it comes, it changes nothing."""
-    connection_id = next(c.id for c in app.state.connections if app.state.facts[c.id].loads)
+    facts = app.state.facts
+    connection_id = next(c.id for c in app.state.connections if facts[c.id].permanent and facts[c.id].adds)
     key = model_key(connection_id, STARTER.name)
     if model_of(app.state, key):
         app.set_setting(model=key)
@@ -91,6 +105,13 @@ def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
     app.transfers[transfer.id] = app.spawn(_run(app, transfer, file))
 
 
+def download(app: App, name: str, connection_id: str) -> None:
+    """Let a connection's server bring a model by itself."""
+    transfer = Transfer(app.new_id(), name, connection_id, 0, is_download=True)
+    app.update(**with_transfer(app.state, transfer))
+    app.transfers[transfer.id] = app.spawn(_run(app, transfer, None))
+
+
 def cancel(app: App, event: UiEvent) -> None:
     """Cancel a transfer."""
     app.cancel(app.transfers.get(event.id))
@@ -101,8 +122,8 @@ def dismiss(app: App, event: UiEvent) -> None:
     app.update(transfers=tuple(t for t in app.state.transfers if t.id != event.id))
 
 
-async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
-    """One transfer from its place in the queue to its end, whatever the end is."""
+async def _run(app: App, transfer: Transfer, file: ModelFile | None) -> None:
+    """One transfer from its place in the queue to its end, whatever the end is. Without a file it is a download."""
 
     def change(**fields: Any) -> None:
         nonlocal transfer
@@ -112,11 +133,15 @@ async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
 
     try:
         async with app.lanes.setdefault(transfer.connection_id, asyncio.Lock()):
-            name = await model_file_name(file)
-            change(phase="sending", name=name)
-            await _send(app, transfer, file, name, change)
+            if file is None:
+                change(phase="sending")
+                await _download(app, transfer, change)
+            else:
+                name = await model_file_name(file)
+                change(phase="sending", name=name)
+                await _send(app, transfer, file, name, change)
         change(phase="done", sent=transfer.size, rate=None)
-        app.say(f"{name} is added")
+        app.say(f"{transfer.name} is added")
     except asyncio.CancelledError:
         change(phase="cancelled", rate=None)
         app.say(f"{transfer.name} is cancelled")
@@ -133,8 +158,8 @@ async def _run(app: App, transfer: Transfer, file: ModelFile) -> None:
 
 
 async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change: Change) -> None:
-    host = app.provider(transfer.connection_id).host
-    if host is None:
+    uploads = app.provider(transfer.connection_id).uploads
+    if uploads is None:
         raise ModelTabError("This connection takes no model files.", "Choose another destination.")
     meter = RateMeter()
 
@@ -143,7 +168,18 @@ async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change
         change(sent=sent, rate=rate, phase="processing" if sent >= file.size else "sending")
 
     progress(0)
-    await host.add(file, name, progress)
+    await uploads.add(file, name, progress)
+
+
+async def _download(app: App, transfer: Transfer, change: Change) -> None:
+    downloads = app.provider(transfer.connection_id).downloads
+    if downloads is None:
+        raise ModelTabError("This connection brings no models by itself.", "Choose another destination.")
+    meter = RateMeter()
+    async with aclosing(downloads.download(transfer.name)) as steps:
+        async for step in steps:
+            rate = meter.add(app.clock(), step.done) if step.total else None
+            change(size=step.total, sent=step.done, rate=rate, step=step.text)
 
 
 async def model_file_name(file: ModelFile) -> str:

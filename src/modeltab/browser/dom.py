@@ -11,6 +11,7 @@ from typing import Any
 import js
 from pyodide.ffi import create_proxy
 
+from modeltab.browser.images import OpfsImages
 from modeltab.browser.interop import module, to_object
 from modeltab.state.store import State
 from modeltab.views.html import Html, join
@@ -48,7 +49,10 @@ PAUSE_MS = 50
 class Drawing:
     """Draws states, and remembers what is drawn."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: OpfsImages) -> None:
+        self._stored_images = images
+        self._image_urls: dict[str, str] = {}
+        self._loading: set[asyncio.Task[None]] = set()
         self._view = PageView()
         self._drawn: dict[str, str] = {}
         self._messages: list[tuple[str, Html]] = []
@@ -149,8 +153,11 @@ class Drawing:
         shown, new = root.querySelector("dialog"), fragment.querySelector("dialog")
         if shown and not new:
             shown.close()
-        if shown and new and all(shown.getAttribute(a) == new.getAttribute(a) for a in ("data-name", "data-revision")):
-            for field in shown.querySelectorAll("[name]:not([type=file])"):
+        if shown and new and shown.getAttribute("data-name") == new.getAttribute("data-name"):
+            # What was typed into a secret field is nowhere but in the page, so it stays even when the rest is filled anew.
+            same = shown.getAttribute("data-revision") == new.getAttribute("data-revision")
+            kept = "[name]:not([type=file])" if same else "[name][type=password]"
+            for field in shown.querySelectorAll(kept):
                 twin = new.querySelector(f'[name="{field.name}"]')
                 if twin:
                     twin.value = field.value
@@ -191,7 +198,26 @@ class Drawing:
         fragment = self._purify.sanitize(html, self._view_rules)
         for node in fragment.querySelectorAll("[data-markdown]"):
             node.replaceChildren(self._prose(node.textContent))
+        for node in fragment.querySelectorAll("[data-image]"):
+            digest = node.getAttribute("data-image")
+            if self._image_urls.get(digest):
+                node.src = self._image_urls[digest]
+            elif digest not in self._image_urls:
+                self._image_urls[digest] = ""  # asked for once
+                task = asyncio.ensure_future(self._load_image(digest))
+                self._loading.add(task)
+                task.add_done_callback(self._loading.discard)
         return fragment
+
+    async def _load_image(self, digest: str) -> None:
+        """Show an image from storage wherever it stands by now."""
+        file = await self._stored_images.open(digest)
+        if file is None:
+            del self._image_urls[digest]
+            return
+        url = self._image_urls[digest] = js.URL.createObjectURL(file)
+        for node in js.document.querySelectorAll(f'[data-image="{digest}"]'):
+            node.src = url
 
     def _prose(self, text: str) -> Any:
         """What a model wrote, as nodes."""

@@ -1,7 +1,7 @@
 """The engine in the tab: llama.cpp as WebAssembly, through wllama, in a worker of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import js
@@ -77,7 +77,7 @@ class WllamaEngine:
         if wllama is not None:
             await wllama.exit()
 
-    async def chat(self, body: Json) -> AsyncIterator[Json]:
+    async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The chunks of a streamed chat completion."""
         if self._wllama is None:
             raise EngineFailed("No model is loaded in this tab.", "Send the message again.")

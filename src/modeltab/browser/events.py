@@ -29,6 +29,7 @@ class Events:
 
     :param perform: does what an event names; True when the browser should not do its own part.
     :param on_hash: called with the address's new hash.
+    :param on_storage: called with the name of an entry of localStorage that another tab has changed.
     :param on_visible: called with whether the page is seen.
     :param is_busy: whether leaving the page would lose something.
     """
@@ -38,6 +39,7 @@ class Events:
         perform: Callable[[UiEvent], bool],
         on_hash: Callable[[str], object],
         on_visible: Callable[[bool], object],
+        on_storage: Callable[[str], object],
         is_busy: Callable[[], bool],
     ) -> None:
         self._perform = perform
@@ -48,6 +50,7 @@ class Events:
         _listen(js.document, "cancel", self._dialog_cancelled, capture=True)  # it does not bubble
         _listen(js.document, "visibilitychange", lambda _: on_visible(js.document.visibilityState == "visible"))
         _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
+        _listen(js.window, "storage", lambda event: on_storage(str(event.key or "")))
         _listen(js.window, "beforeunload", self._leaving)
         for kind in ("dragover", "dragleave", "drop"):
             _listen(js.window, kind, self._drag)

@@ -20,6 +20,10 @@ class BrowserFile:
         """The whole file as text."""
         return await self.handle.text()  # type: ignore[no-any-return]
 
+    async def content(self) -> bytes:
+        """The whole file."""
+        return (await self.handle.arrayBuffer()).to_bytes()  # type: ignore[no-any-return]
+
 
 class RemoteFile:
     """A file at one of several addresses, which the browser itself reads when it is stored."""

@@ -1,16 +1,16 @@
 """Requests: fetch for what is answered, XMLHttpRequest for a file that goes up (it alone tells progress)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import js
 from pyodide.ffi import JsException, create_proxy, to_js
 
 from modeltab.browser.files import BrowserFile
-from modeltab.browser.interop import error_text, to_object
-from modeltab.domain.connections import host_of, is_loopback
-from modeltab.domain.errors import CutOff, OfflineOnly, Unreachable
+from modeltab.browser.interop import error_text, from_object, to_object
+from modeltab.domain.connections import address_space, host_of, is_loopback
+from modeltab.domain.errors import CutOff, OfflineOnly, Redirected, Unreachable
 from modeltab.providers.base import HttpRequest, ModelFile, OnBytes
 
 
@@ -23,6 +23,7 @@ class FetchResponse:
         self._url = url
         self._read = False
         self.status: int = response.status
+        self.headers: Mapping[str, str] = from_object(js.Object.fromEntries(response.headers))
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body in pieces, as they arrive."""
@@ -49,6 +50,8 @@ class FetchResponse:
 
 class XhrResponse:
     """The answer to an upload: small, and here as a whole."""
+
+    headers: Mapping[str, str] = {}
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
@@ -82,18 +85,28 @@ class BrowserTransport:
                 "credentials": "omit",
                 "referrerPolicy": "no-referrer",
                 "cache": "no-store",
+                # To another origin neither a key nor a prompt may go on; and to which it leads, a page is not told.
+                "redirect": "manual",
+                **target_space(request.url),
             }
         )
         options.signal = controller.signal
         if request.body is not None:
             options.body = to_js(request.body)
         try:
-            return FetchResponse(await js.fetch(request.url, options), controller, request.url)
+            response = await js.fetch(request.url, options)
         except JsException as error:
             raise unreachable(request.url, error_text(error)) from None
         except asyncio.CancelledError:
             controller.abort()
             raise
+        if response.type == "opaqueredirect":
+            raise Redirected(
+                f"{js.URL.new(request.url).origin} sends this request on to another address.",
+                "Type the address that it leads to as the base URL: a key and a prompt go only where you said.",
+                request.url,
+            )
+        return FetchResponse(response, controller, request.url)
 
     async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> XhrResponse:
         """Post a file. The browser reads it from disk as it goes: memory stays flat."""
@@ -138,6 +151,18 @@ class BrowserTransport:
                 f"“Offline only” is on, so {host_of(url)} is not asked.",
                 "Switch it off in Settings to use this connection.",
             )
+
+
+def target_space(url: str) -> dict[str, str]:
+    """What lets a secure page ask an unencrypted server in the network, where the browser knows Local Network Access.
+
+    A wrong word fails the request, so it is said only where the address itself tells, and only by pages from elsewhere.
+    """
+    space = address_space(host_of(url))
+    known = js.Reflect.has(js.Request.prototype, "targetAddressSpace")
+    if space == "public" or is_loopback(js.location.hostname) or not known:
+        return {}
+    return {"targetAddressSpace": space}
 
 
 def unreachable(url: str, detail: str) -> Unreachable:

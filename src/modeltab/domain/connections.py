@@ -1,5 +1,6 @@
 """Connections: where models are."""
 
+import ipaddress
 import re
 from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -7,9 +8,13 @@ from urllib.parse import urlsplit
 from modeltab.domain.errors import BadRequest
 
 Health = Literal["unknown", "checking", "healthy", "unreachable", "unauthorized"]
+#: Where an address is, as Local Network Access sees it: this machine, this network, or anywhere.
+AddressSpace = Literal["loopback", "local", "public"]
 
 LOOPBACK_HOSTS = frozenset({"localhost", "::1"})
 _LOOPBACK_ADDRESS = re.compile(r"127(?:\.\d{1,3}){3}")
+_CARRIER_NETWORK = ipaddress.ip_network("100.64.0.0/10")
+_PORTS = {"http": 80, "https": 443}
 #: What no address has, and what browsers read in their own way: white space, control characters, backslashes.
 _STRANGE = re.compile(r"[\s\x00-\x20\x7f\\]")
 
@@ -19,12 +24,22 @@ class Connection(NamedTuple):
 
     :param type: the name of a connection type in `providers.registry`.
     :param base_url: empty for a type that has no address.
+    :param model: the models that a person named, with commas between them; empty for all that the API lists.
+
+    Its key is not in it: keys are kept apart (`state.keyring`), so that no list, log or export of connections has one.
     """
 
     id: str
     type: str
     name: str
     base_url: str = ""
+    model: str = ""
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models that a person named, each once."""
+        names = (name.strip() for name in self.model.split(","))
+        return tuple(dict.fromkeys(name for name in names if name))
 
 
 class HealthRecord(NamedTuple):
@@ -40,6 +55,31 @@ def is_loopback(host: str) -> bool:
     """Whether a host name means this very machine."""
     host = host.lower().strip("[]")
     return host in LOOPBACK_HOSTS or host.endswith(".localhost") or _LOOPBACK_ADDRESS.fullmatch(host) is not None
+
+
+def address_space(host: str) -> AddressSpace:
+    """Where a host is, as far as its name tells. A public name may still lead into this network: only the browser knows.
+
+    The ranges are those of the Local Network Access specification.
+    """
+    host = host.lower().strip("[]")
+    if is_loopback(host):
+        return "loopback"
+    if host.endswith(".local"):
+        return "local"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "public"
+    return "local" if address.is_private or address.is_link_local or address in _CARRIER_NETWORK else "public"
+
+
+def origin_of(url: str) -> str:
+    """The origin of an address: scheme, host and port, the port only where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
 
 
 def host_of(url: str) -> str:

@@ -2,6 +2,9 @@
 
 ModelTabError
 ├── Unreachable           no answer at all: not running, wrong address, CORS, refused by the browser
+│   └── NoAnswerInTime    it takes requests and does not answer them
+├── NotForBrowsers        an API that answers no page of another origin, whatever is done
+├── Redirected            the answer leads to another address, where no key and no prompt is sent
 ├── OfflineOnly           the person's own setting forbids the request
 ├── NotAsked              the page must not ask this address without a click
 ├── CutOff                the answer stopped before its end
@@ -9,6 +12,10 @@ ModelTabError
 ├── BadRequest            400, 413, 422: what was sent is refused
 │   └── TooLarge          413
 ├── Unauthorized          401, 403
+│   ├── KeyMissing        no key is kept for this address
+│   └── KeysLocked        the keys are encrypted, and the passphrase has not been typed
+├── WrongPassphrase       the passphrase is another
+├── OutOfCredit           402
 ├── NotFound              404
 ├── Conflict              409
 ├── RateLimited           429
@@ -36,7 +43,12 @@ class ModelTabError(Exception):
     :param message: what happened and why, one sentence, for a person.
     :param advice: what to do about it.
     :param detail: the technical detail, shown on request.
+    :ivar transient: whether the same request may well succeed a little later.
+    :ivar retry_after: the seconds that the server asked to wait, None when it did not say.
     """
+
+    transient = False
+    retry_after: float | None = None
 
     def __init__(self, message: str, advice: str = "", detail: str = "") -> None:
         super().__init__(message)
@@ -51,6 +63,18 @@ class ModelTabError(Exception):
 
 class Unreachable(ModelTabError):
     """No answer came: the browser does not tell a page why."""
+
+
+class NoAnswerInTime(Unreachable):
+    """The server takes requests and does not answer them."""
+
+
+class NotForBrowsers(ModelTabError):
+    """The API answers no page of another origin."""
+
+
+class Redirected(ModelTabError):
+    """The answer leads to another address."""
 
 
 class OfflineOnly(ModelTabError):
@@ -75,6 +99,22 @@ class TooLarge(BadRequest):
 
 class Unauthorized(ModelTabError):
     """The server wants other credentials."""
+
+
+class KeyMissing(Unauthorized):
+    """No key is kept for this address."""
+
+
+class KeysLocked(Unauthorized):
+    """The keys are encrypted, and locked."""
+
+
+class WrongPassphrase(ModelTabError):
+    """The passphrase is another."""
+
+
+class OutOfCredit(ModelTabError):
+    """The account behind the key has no credit left."""
 
 
 class NotFound(ModelTabError):

@@ -5,13 +5,34 @@ old one, so nothing is ever overwritten. What a person sees is one path through 
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from modeltab.domain.errors import ErrorRecord
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["streaming", "done", "stopped", "error"]
 Messages = Mapping[str, "Message"]
+
+
+class ImageRef(NamedTuple):
+    """An image that goes with a message; its bytes are kept apart, under `digest`.
+
+    :param digest: the SHA-256 of its bytes, in hexadecimal.
+    :param size: bytes.
+    """
+
+    digest: str
+    media_type: str
+    name: str
+    size: int
+
+
+class ToolCall(NamedTuple):
+    """A call of a tool that a model asked for. `arguments` is JSON as the model wrote it, whole or not."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 class Stats(NamedTuple):
@@ -22,10 +43,18 @@ class Stats(NamedTuple):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     tokens_per_second: float | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 class Message(NamedTuple):
-    """One message. `created` is in seconds since 1970; `model` and `connection` name who answered."""
+    """One message.
+
+    :param created: seconds since 1970.
+    :param model: who answered; `connection` is the id of where it is.
+    :param native_reason: why the answer ended, in the API's own word.
+    :param provider_data: what one API alone says with an answer and wants to have back with the next request.
+    """
 
     id: str
     conversation_id: str
@@ -39,7 +68,11 @@ class Message(NamedTuple):
     connection: str = ""
     stats: Stats = Stats()
     finish_reason: str = ""
+    native_reason: str = ""
     error: ErrorRecord | None = None
+    images: tuple[ImageRef, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    provider_data: Mapping[str, Any] = {}
 
 
 class Conversation(NamedTuple):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from modeltab.domain.errors import BadRequest
 from modeltab.domain.messages import Message
@@ -10,8 +10,17 @@ from modeltab.domain.messages import Message
 ParameterValue = str | int | float
 
 
+#: How an answer ended, whatever the API calls it.
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
+#: How much a model is asked to reason before it answers.
+REASONING_EFFORTS = ("off", "low", "medium", "high")
+
+
 class Parameters(NamedTuple):
-    """What a person may set for an answer. None: the API's own default, and nothing is sent."""
+    """What a person may set for an answer. None: the API's own default, and nothing is sent.
+
+    :param reasoning: one of `REASONING_EFFORTS`.
+    """
 
     system_prompt: str | None = None
     template: str | None = None
@@ -20,6 +29,7 @@ class Parameters(NamedTuple):
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None
+    reasoning: str | None = None
     n_gpu_layers: int | None = None
     n_batch: int | None = None
     n_ctx: int | None = None
@@ -27,11 +37,15 @@ class Parameters(NamedTuple):
 
 
 class ChatRequest(NamedTuple):
-    """One request for an answer: the path of messages that ends with the person's."""
+    """One request for an answer: the path of messages that ends with the person's.
+
+    :param images: the bytes of the messages' images, by their digests.
+    """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Parameters = Parameters()
+    images: Mapping[str, bytes] = {}
 
 
 class TextDelta(NamedTuple):
@@ -44,6 +58,30 @@ class ReasoningDelta(NamedTuple):
     """More of the reasoning before the answer."""
 
     text: str
+
+
+class ToolCallDelta(NamedTuple):
+    """More of the call of a tool. `id` and `name` come once, with the first piece; `arguments` is more of its JSON.
+
+    :param place: which of the answer's calls it belongs to, from 0.
+    """
+
+    place: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Retrying(NamedTuple):
+    """Nothing has come yet, and the request is sent again in `seconds`.
+
+    :param attempt: which try it will be, of `attempts`.
+    """
+
+    reason: str
+    seconds: float
+    attempt: int
+    attempts: int
 
 
 class Progress(NamedTuple):
@@ -60,21 +98,23 @@ class Usage(NamedTuple):
     completion_tokens: int | None = None
     seconds: float | None = None
     tokens_per_second: float | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
 
 
 class Finished(NamedTuple):
     """The end of an answer.
 
-    :param reason: "stop", "length" or "other".
     :param native_reason: the API's own word.
+    :param provider_data: see `Message`.
     """
 
-    reason: str
+    reason: FinishReason
     native_reason: str = ""
     provider_data: Mapping[str, Any] = {}
 
 
-Event = TextDelta | ReasoningDelta | Progress | Usage | Finished
+Event = TextDelta | ReasoningDelta | ToolCallDelta | Progress | Retrying | Usage | Finished
 
 
 def extra_fields(text: str | None) -> dict[str, Any]:

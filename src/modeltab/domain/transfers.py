@@ -1,4 +1,4 @@
-"""Model files on their way to a server or into the tab."""
+"""Models on their way: files to a server or into the tab, and what a server downloads by itself."""
 
 from typing import Literal, NamedTuple
 
@@ -9,7 +9,11 @@ ENDED = frozenset({"done", "failed", "cancelled"})
 
 
 class Transfer(NamedTuple):
-    """One file's transfer. Sizes in bytes, `rate` in bytes a second, None while too little is known."""
+    """One model's transfer. Sizes in bytes, `rate` in bytes a second, None while too little is known.
+
+    :param size: 0 while it is unknown.
+    :param is_download: whether the connection's server brings it by itself; `step` is then its own word for what it does.
+    """
 
     id: str
     name: str
@@ -19,6 +23,8 @@ class Transfer(NamedTuple):
     phase: Phase = "queued"
     rate: float | None = None
     error: ErrorRecord | None = None
+    is_download: bool = False
+    step: str = ""
 
     @property
     def fraction(self) -> float:

@@ -1,19 +1,24 @@
 """The protocols that every provider and every transport keeps.
 
-A provider is asked for what it can do, never for what it is: `capabilities` says what `generate` takes, and `host` and
-`memory` are None where an API manages no models.
+A provider is asked for what it can do, never for what it is: `capabilities` says what `generate` takes, and each of the
+other parts (`host`, `memory`, `downloads`, …) is None where an API has nothing like it.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from modeltab.domain.connections import Connection, origin_of
+from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Parameters, ParameterValue
 
+Json = Any
 #: Called with the bytes that have gone so far.
 OnBytes = Callable[[int], None]
 #: Called with a fraction, 0 to 1.
 OnFraction = Callable[[float], None]
+#: The key of a connection at the moment of a request, empty when there is none. Raises KeysLocked, KeyMissing.
+KeySource = Callable[[], str]
 
 
 class HttpRequest(NamedTuple):
@@ -26,9 +31,13 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(Protocol):
-    """The answer to one: the status is there, the body is read as it comes."""
+    """The answer to one: the status is there, the body is read as it comes.
+
+    :ivar headers: by lower-case name; from another origin, only those that the server lets a page read.
+    """
 
     status: int
+    headers: Mapping[str, str]
 
     def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body in pieces. Raises CutOff when it breaks off."""
@@ -57,6 +66,7 @@ class Transport(Protocol):
         """Send a request. Cancelling the task aborts it.
 
         :raises Unreachable: when no answer comes.
+        :raises Redirected: when the answer leads to another address: neither a key nor a prompt goes there.
         """
         ...
 
@@ -73,28 +83,26 @@ class Capabilities(NamedTuple):
 
     :param parameters: names of fields of `Parameters`.
     :param defaults: what applies where a person sets nothing, as far as the API documents it.
+    :param reasons: why a parameter is not taken, by its name, where there is more to say than that it is not.
     :param continues: whether it goes on where an answer of its own was cut off.
+    :param images: whether a message may have images.
     """
 
     streaming: bool
     parameters: frozenset[str]
     defaults: Mapping[str, ParameterValue] = {}
+    reasons: Mapping[str, str] = {}
     continues: bool = False
+    images: bool = False
 
 
 class ModelHost(Protocol):
-    """Adds and removes models.
+    """Keeps models.
 
-    :ivar max_file_bytes: the largest file that it takes by default, None for no limit.
     :ivar syncs: whether it can be told to read its folder again.
     """
 
-    max_file_bytes: int | None
     syncs: bool
-
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
-        """Store a file as the model `name`."""
-        ...
 
     async def remove(self, name: str) -> None:
         """Delete a model."""
@@ -105,14 +113,58 @@ class ModelHost(Protocol):
         ...
 
 
+class ModelUploads(Protocol):
+    """Takes model files.
+
+    :ivar max_file_bytes: the largest file that it takes by default, None for no limit.
+    """
+
+    max_file_bytes: int | None
+
+    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+        """Store a file as the model `name`."""
+        ...
+
+
+class ModelDownloads(Protocol):
+    """Brings models by itself, from where its API brings them.
+
+    :ivar names_hint: how such a name is written, for a person.
+    """
+
+    names_hint: str
+
+    def download(self, name: str) -> AsyncGenerator["DownloadProgress", None]:
+        """Bring a model, until it is there. Cancelling the task stops it."""
+        ...
+
+
+class DownloadProgress(NamedTuple):
+    """How far a download is, in bytes; `total` is 0 while it is unknown. `text` is the server's own word for the step."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+class ModelCopies(Protocol):
+    """Keeps a model under a second name."""
+
+    async def copy(self, name: str, new_name: str) -> None:
+        """Give a model another name beside its own."""
+        ...
+
+
 class ModelMemory(Protocol):
     """Loads and unloads models.
 
     :ivar loads: whether `load` does something now, rather than at the first prompt.
+    :ivar loads_first: whether a model has to be loaded before it is asked.
     :ivar unloads_one: whether a single model can be unloaded.
     """
 
     loads: bool
+    loads_first: bool
     unloads_one: bool
 
     async def loaded(self) -> tuple[str, ...]:
@@ -132,15 +184,46 @@ class ModelMemory(Protocol):
         ...
 
 
+class ModelDetails(Protocol):
+    """Tells more of a model than its list does."""
+
+    async def details(self, name: str) -> Mapping[str, str]:
+        """What it tells, in words for a person."""
+        ...
+
+
+class RenderedPrompt(NamedTuple):
+    """A request as the model reads it: the text that the chat template makes, and how many tokens that is."""
+
+    text: str
+    tokens: int
+    n_ctx: int | None = None
+
+
+class PromptPreview(Protocol):
+    """Shows what a model will read."""
+
+    async def render(self, request: ChatRequest) -> RenderedPrompt:
+        """The request as the model reads it; nothing is generated."""
+        ...
+
+
 class Provider(Protocol):
     """One API, bound to one connection."""
 
     capabilities: Capabilities
-    host: ModelHost | None
-    memory: ModelMemory | None
+    host: ModelHost | None = None
+    uploads: ModelUploads | None = None
+    downloads: ModelDownloads | None = None
+    copies: ModelCopies | None = None
+    memory: ModelMemory | None = None
+    model_details: ModelDetails | None = None
+    preview: PromptPreview | None = None
 
     async def check(self) -> str:
-        """Whether the API answers, in words for a person.
+        """Whether the API answers and takes the key, in words for a person: its name and version, as far as it tells.
+
+        What the parts above are may depend on what it finds.
 
         :raises ModelTabError: when it does not, with the reason.
         """
@@ -150,31 +233,82 @@ class Provider(Protocol):
         """Every model of the connection."""
         ...
 
-    def generate(self, request: ChatRequest) -> AsyncIterator[Event]:
+    def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Answer. Closing the iterator, or cancelling the task, stops the work."""
         ...
+
+
+class Preset(NamedTuple):
+    """A service or a program that a connection can be made to without knowing its address.
+
+    :param base_url: what is filled in; where it depends on the account, an example that has to be completed.
+    :param is_example: whether `base_url` has to be completed.
+    :param local: whether it runs on a person's own machine.
+    :param keys_at: where a person gets a key, as host and path.
+    :param about: what a person should know before they choose it.
+    """
+
+    name: str
+    label: str
+    base_url: str
+    is_example: bool = False
+    local: bool = False
+    keys_at: str = ""
+    about: str = ""
+
+
+class Fingerprint(NamedTuple):
+    """How an API is told from others that may answer on a port.
+
+    :param path: what to ask for, from the origin on.
+    :param recognise: a reply → what answers, in words; empty when it is something else.
+    :param base_path: what a base URL has after its origin.
+    :param ports: where such a server usually listens.
+    """
+
+    path: str
+    recognise: Callable[[Json], str]
+    base_path: str
+    ports: tuple[int, ...]
 
 
 class ConnectionType(NamedTuple):
     """A kind of connection: what a person chooses in "Type".
 
     :param takes_url: whether it has an address.
+    :param build: makes the provider of a connection.
     :param default_url: the address that is filled in.
-    :param takes_key: whether it authenticates with a key.
+    :param key: whether it authenticates with a key: "none", "optional" or "required".
     :param lists_models: whether its API lists models, so that none has to be named.
+    :param takes_models: whether models can be named.
     :param permanent: whether it exists from the start, once, and cannot be removed.
-    :param build: makes the provider from the connection's id and base URL.
+    :param initial: whether there is one from the start, which can be removed.
+    :param unavailable: why it cannot be used in this browser, empty when it can.
+    :param presets: the services and programs that speak its API.
+    :param fingerprints: how its servers are recognised.
+    :param allow: what lets a page of another origin ask its servers, one recipe a system or way.
+    :param start: how its server is started.
+    :param hides_refusal: whether the API at an address answers a wrong key so that a page sees no answer at all.
     """
 
     name: str
     label: str
     takes_url: bool
-    build: Callable[[str, str], Provider]
+    build: Callable[[Connection, KeySource], Provider]
     default_url: str = ""
     permanent: bool = False
+    initial: bool = False
     about: str = ""
-    takes_key: bool = False
+    key: str = "none"
     lists_models: bool = True
+    takes_models: bool = False
+    unavailable: str = ""
+    presets: tuple[Preset, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    allow: Callable[[str], tuple[Recipe, ...]] = lambda base_url: ()
+    start: str = ""
+    hides_refusal: Callable[[str], bool] = lambda base_url: False
 
-
-Json = Any
+    def preset_at(self, base_url: str) -> Preset | None:
+        """The preset that an address belongs to, by its origin."""
+        return next((p for p in self.presets if p.base_url and origin_of(p.base_url) == origin_of(base_url)), None)

@@ -4,7 +4,7 @@ What stores the files and what runs them are protocols here; `browser.opfs` and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, NamedTuple, Protocol
 
@@ -13,15 +13,21 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
-    Finished,
     Parameters,
-    Progress,
-    ReasoningDelta,
-    TextDelta,
-    Usage,
-    extra_fields,
 )
-from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelFile, ModelHost, ModelMemory, OnBytes, OnFraction
+from modeltab.providers.base import (
+    Capabilities,
+    ConnectionType,
+    Json,
+    ModelFile,
+    ModelHost,
+    ModelMemory,
+    ModelUploads,
+    OnBytes,
+    OnFraction,
+    Provider,
+)
+from modeltab.providers.chat_completions import ChatCompletionReader, body_of
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
 DEFAULT_CONTEXT = 4096
@@ -82,23 +88,28 @@ class Engine(Protocol):
         """Free the memory."""
         ...
 
-    def chat(self, body: Json) -> AsyncIterator[Json]:
+    def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """An OpenAI chat completion's chunks. Closing the iterator stops the generation."""
         ...
 
 
-class InTab:
+#: What the engine calls the parameters that it takes.
+NAMES = {name: name for name in ("temperature", "max_tokens", "top_p", "top_k", "seed")}
+
+
+class InTab(Provider):
     """The models of this tab."""
 
     capabilities = Capabilities(
         streaming=True,
-        parameters=frozenset({"system_prompt", "temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "extra_json"}),
+        parameters=frozenset({"system_prompt", "n_ctx", "extra_json", *NAMES}),
         continues=True,
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
     )
     max_file_bytes: int | None = None
     syncs = False
     loads = True
+    loads_first = True
     unloads_one = True
 
     def __init__(self, connection_id: str, store: ModelStore, engine: Engine) -> None:
@@ -108,6 +119,7 @@ class InTab:
         self._one_load = asyncio.Lock()
         self._loading = ""
         self.host: ModelHost | None = self
+        self.uploads: ModelUploads | None = self
         self.memory: ModelMemory | None = self
 
     async def check(self) -> str:
@@ -158,12 +170,21 @@ class InTab:
         """Unload whatever is loaded."""
         await self._engine.unload()
 
-    async def generate(self, request: ChatRequest) -> AsyncIterator[Event]:
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Stream an answer. The model is loaded already: `load` comes first, with its own progress."""
-        async with aclosing(self._engine.chat(chat_body(request))) as chunks:  # type: ignore[type-var]
+        reader = ChatCompletionReader()
+        async with aclosing(self._engine.chat(body_of(request, NAMES, return_progress=True))) as chunks:
             async for chunk in chunks:
-                for event in events_of(chunk):
+                if chunk.get("error"):
+                    raise EngineFailed(
+                        "The engine stopped.",
+                        "Try again; a shorter conversation or a larger context may help.",
+                        str(chunk["error"]),
+                    )
+                for event in reader.read(chunk):
                     yield event
+        for event in reader.end(end_mark=False):
+            yield event
 
     def _model(self, file: StoredFile) -> Model:
         info = self._engine.info
@@ -184,59 +205,6 @@ def _fits(info: EngineInfo | None, name: str, n_ctx: int) -> bool:
     return n_ctx in (info.n_ctx, info.asked_ctx) or n_ctx > info.n_ctx_train == info.n_ctx
 
 
-def chat_body(request: ChatRequest) -> Json:
-    """The request as the body of an OpenAI chat completion.
-
-    :raises BadRequest: when the extra JSON is not an object.
-    """
-    parameters = request.parameters
-    messages = [{"role": m.role, "content": m.text} for m in request.messages if m.text]
-    if parameters.system_prompt:
-        messages.insert(0, {"role": "system", "content": parameters.system_prompt})
-    body: dict[str, Json] = {"messages": messages, "return_progress": True}
-    for name in ("temperature", "max_tokens", "top_p", "top_k", "seed"):
-        value = getattr(parameters, name)
-        if value is not None:
-            body[name] = value
-    return {**body, **extra_fields(parameters.extra_json)}
-
-
-def events_of(chunk: Json) -> list[Event]:
-    """The events in one chunk of a streamed chat completion.
-
-    :raises EngineFailed: when the chunk is an error.
-    """
-    if chunk.get("error"):
-        raise EngineFailed(
-            "The engine stopped.",
-            "Try again; a shorter conversation or a larger context may help.",
-            str(chunk["error"]),
-        )
-    events: list[Event] = []
-    progress = chunk.get("prompt_progress")
-    if progress and progress.get("total"):
-        events.append(Progress("Reading the prompt", progress["processed"] / progress["total"]))
-    for choice in chunk.get("choices") or ():
-        delta = choice.get("delta") or {}
-        if delta.get("reasoning_content"):
-            events.append(ReasoningDelta(delta["reasoning_content"]))
-        if delta.get("content"):
-            events.append(TextDelta(delta["content"]))
-        if choice.get("finish_reason"):
-            events.append(Finished("length" if choice["finish_reason"] == "length" else "stop", choice["finish_reason"]))
-    timings = chunk.get("timings")
-    if timings:
-        events.append(
-            Usage(
-                prompt_tokens=timings.get("cache_n", 0) + timings.get("prompt_n", 0),
-                completion_tokens=timings.get("predicted_n"),
-                seconds=(timings.get("prompt_ms", 0) + timings.get("predicted_ms", 0)) / 1000,
-                tokens_per_second=timings.get("predicted_per_second"),
-            )
-        )
-    return events
-
-
 def connection_type(store: ModelStore, engine: Engine) -> ConnectionType:
     """The type for the registry."""
     return ConnectionType(
@@ -244,6 +212,6 @@ def connection_type(store: ModelStore, engine: Engine) -> ConnectionType:
         "In this tab",
         takes_url=False,
         permanent=True,
-        build=lambda connection_id, base_url: InTab(connection_id, store, engine),
+        build=lambda connection, key: InTab(connection.id, store, engine),
         about="Models that run in this browser tab. Nothing leaves this machine.",
     )

@@ -5,26 +5,31 @@ out, and the whole text comes back as one event. It cannot be told to stop; endi
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import quote
 
-from modeltab.domain.errors import BadReply
-from modeltab.domain.messages import Message
+from modeltab.domain.connections import Connection
+from modeltab.domain.diagnosis import Recipe
+from modeltab.domain.errors import BadReply, ServerFailed
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, Usage
 from modeltab.providers.base import (
     Capabilities,
     ConnectionType,
-    HttpRequest,
+    Fingerprint,
     Json,
     ModelFile,
     ModelHost,
     ModelMemory,
+    ModelUploads,
     OnBytes,
     OnFraction,
+    Preset,
+    Provider,
     Transport,
 )
-from modeltab.providers.http import call, decode_json, error_from, json_request, read
+from modeltab.providers.content import turns
+from modeltab.providers.http import Endpoint, decode_json, error_from, read
 
 DEFAULT_URL = "http://127.0.0.1:5000/api/v1"
 
@@ -44,7 +49,7 @@ ADVICE = {
 }
 
 
-class LocalLlm:
+class LocalLlm(Provider):
     """A Local LLM API at `base_url`."""
 
     capabilities = Capabilities(
@@ -55,18 +60,20 @@ class LocalLlm:
     max_file_bytes: int | None = 10 * 1024**3
     syncs = True
     loads = False
+    loads_first = False
     unloads_one = False
 
-    def __init__(self, connection_id: str, base_url: str, transport: Transport) -> None:
-        self._connection_id = connection_id
-        self._base_url = base_url.rstrip("/")
+    def __init__(self, connection: Connection, transport: Transport) -> None:
+        self._connection_id = connection.id
         self._transport = transport
+        self._endpoint = Endpoint(transport, connection.base_url, advice=ADVICE)
         self.host: ModelHost | None = self
+        self.uploads: ModelUploads | None = self
         self.memory: ModelMemory | None = self
 
     async def check(self) -> str:
         """GET /health: the service's name and version, when it says that it is healthy."""
-        reply = await self._call("GET", "/health")
+        reply = await self._endpoint.call("GET", "/health")
         status = _text(reply, "status")
         if status != "healthy":
             raise BadReply(f"The server says that it is “{status}”.", ADVICE[""], str(reply))
@@ -74,16 +81,16 @@ class LocalLlm:
 
     async def models(self) -> tuple[Model, ...]:
         """GET /models."""
-        return self._models(await self._call("GET", "/models"))
+        return self._models(await self._endpoint.call("GET", "/models"))
 
     async def sync(self) -> tuple[Model, ...]:
         """POST /models/sync."""
-        reply = await self._call("POST", "/models/sync")
+        reply = await self._endpoint.call("POST", "/models/sync")
         return self._models(reply.get("data") if isinstance(reply, dict) else None)
 
     async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
         """POST /models: the file as the multipart part "file"."""
-        url = self._base_url + "/models"
+        url = self._endpoint.base_url + "/models"
         response = await self._transport.upload(url, "file", file, name, on_bytes)
         body = await read(response)
         if response.status == 413:
@@ -95,11 +102,11 @@ class LocalLlm:
 
     async def remove(self, name: str) -> None:
         """DELETE /models/{model_name}, with or without .gguf."""
-        await self._call("DELETE", "/models/" + quote(name, safe=""))
+        await self._endpoint.call("DELETE", "/models/" + quote(name, safe=""))
 
     async def loaded(self) -> tuple[str, ...]:
         """GET /cache/status."""
-        reply = await self._call("GET", "/cache/status")
+        reply = await self._endpoint.call("GET", "/cache/status")
         names = reply.get("cached_models") if isinstance(reply, dict) else None
         if not isinstance(names, list):
             raise _unlike("the cache's state", reply)
@@ -114,29 +121,29 @@ class LocalLlm:
 
     async def free(self) -> None:
         """POST /cache/clear."""
-        await self._call("POST", "/cache/clear")
+        await self._endpoint.call("POST", "/cache/clear")
 
-    async def generate(self, request: ChatRequest) -> AsyncIterator[Event]:
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /generate."""
         parameters = request.parameters
         sent: dict[str, Json] = {
-            "question": render_question(request.messages, parameters.system_prompt),
+            "question": render_question(request),
             "model_name": request.model,
         }
         for name in ("template", "n_gpu_layers", "n_batch", "temperature"):
             value = getattr(parameters, name)
             if value is not None:
                 sent[name] = value
-        url = self._base_url + "/generate"
-        reply = await call(self._transport, json_request("POST", url, sent), ADVICE)
+        try:
+            reply = await self._endpoint.call("POST", "/generate", sent)
+        except ServerFailed as error:
+            error.transient = False  # by the API's description a 500 is a generation that failed, not a busy server
+            raise
         if not isinstance(reply, dict) or reply.get("success") is not True or not isinstance(reply.get("response"), str):
             raise _unlike("an answer", reply)
         yield TextDelta(reply["response"])
         yield _usage(reply)
         yield Finished("stop")
-
-    async def _call(self, method: str, path: str) -> Json:
-        return await call(self._transport, HttpRequest(method, self._base_url + path), ADVICE)
 
     def _models(self, reply: Json) -> tuple[Model, ...]:
         entries = reply.get("models") if isinstance(reply, dict) else None
@@ -156,15 +163,15 @@ class LocalLlm:
         )
 
 
-def render_question(messages: tuple[Message, ...], system_prompt: str | None) -> str:
+def render_question(request: ChatRequest) -> str:
     """A conversation as one question. A first message without a system prompt is the question as it is."""
-    spoken = [m for m in messages if m.role != "system" and m.text]
+    spoken = [turn for turn in turns(request, takes_images=False) if turn.role != "system"]
     question = spoken[-1].text if spoken else ""
-    parts = [system_prompt] if system_prompt else []
+    parts = [request.parameters.system_prompt] if request.parameters.system_prompt else []
     if len(spoken) < 2:
         return "\n\n".join([*parts, question])
     names = {"user": "User", "assistant": "Assistant"}
-    transcript = "\n\n".join(f"{names[m.role]}: {m.text}" for m in spoken)
+    transcript = "\n\n".join(f"{names[turn.role]}: {turn.text}" for turn in spoken)
     return "\n\n".join([*parts, "Continue this conversation.", transcript, "Assistant:"])
 
 
@@ -195,6 +202,21 @@ def _unlike(what: str, reply: Json) -> BadReply:
     )
 
 
+def _recognise(reply: Json) -> str:
+    service = reply.get("service") if isinstance(reply, dict) else None
+    return f"{service} {reply.get('version', '')}".strip() if isinstance(service, str) and "status" in reply else ""
+
+
+def _allow(base_url: str) -> tuple[Recipe, ...]:
+    return (
+        Recipe(
+            "Flask: pip install flask-cors, and in the program",
+            'from flask_cors import CORS\nCORS(app, origins=["{origin}"])',
+        ),
+        Recipe("Any other server has to send this header", "Access-Control-Allow-Origin: {origin}"),
+    )
+
+
 def connection_type(transport: Transport) -> ConnectionType:
     """The type for the registry."""
     return ConnectionType(
@@ -202,6 +224,11 @@ def connection_type(transport: Transport) -> ConnectionType:
         "Local LLM API",
         takes_url=True,
         default_url=DEFAULT_URL,
-        build=lambda connection_id, base_url: LocalLlm(connection_id, base_url, transport),
+        build=lambda connection, key: LocalLlm(connection, transport),
+        initial=True,
         about="A model server on this machine or in your network.",
+        presets=(Preset("local-llm", "Local LLM API", DEFAULT_URL, local=True),),
+        fingerprints=(Fingerprint("/api/v1/health", _recognise, "/api/v1", (5000,)),),
+        allow=_allow,
+        start="python app.py",
     )

@@ -4,12 +4,12 @@ Names are those of the values' own fields. Reading is strict where a wrong value
 where a newer version may have added a field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modeltab.domain.connections import Connection, clean_base_url
 from modeltab.domain.errors import ErrorRecord, ModelTabError
-from modeltab.domain.messages import Conversation, Message, Stats
+from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
 from modeltab.domain.requests import Parameters
 from modeltab.state.store import Settings
 
@@ -52,6 +52,8 @@ def connection_from_json(value: Any) -> Connection:
     fields = _fields(Connection, value, ("id", "type", "name", "base_url"))
     if not fields["id"] or "/" in fields["id"]:
         raise UnreadableError("a connection has no usable id")
+    if not isinstance(fields.get("model", ""), str):
+        raise UnreadableError("a connection's model is not a text")
     if fields["base_url"]:
         try:
             fields["base_url"] = clean_base_url(fields["base_url"])
@@ -66,12 +68,17 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
     return Settings(
         theme=theme if theme in ("auto", "light", "dark") else "auto",
         offline_only=value.get("offline_only") is True,
+        auto_lock=_minutes(value.get("auto_lock")),
         model=model if isinstance(model, str) else "",
         parameters=_parameters_from_json(value.get("parameters")),
     )
 
 
-_TEXT_PARAMETERS = frozenset({"system_prompt", "template", "extra_json"})
+def _minutes(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 1440 else Settings().auto_lock
+
+
+_TEXT_PARAMETERS = frozenset({"system_prompt", "template", "reasoning", "extra_json"})
 
 
 def _parameters_from_json(value: Any) -> Parameters:
@@ -103,6 +110,8 @@ def message_to_json(message: Message) -> Record:
     record = message._asdict()
     record["stats"] = _given(message.stats._asdict())
     record["error"] = message.error._asdict() if message.error else None
+    record["images"] = [image._asdict() for image in message.images]
+    record["tool_calls"] = [call._asdict() for call in message.tool_calls]
     return record
 
 
@@ -116,7 +125,7 @@ def message_from_json(value: Any) -> Message:
     if "parent_id" not in fields:
         raise UnreadableError("a message has no parent_id")
     fields["parent_id"] = _text_or_none(fields["parent_id"], "a message's parent_id")
-    for name in ("reasoning", "model", "connection", "finish_reason"):
+    for name in ("reasoning", "model", "connection", "finish_reason", "native_reason"):
         if not isinstance(fields.get(name, ""), str):
             raise UnreadableError(f"a message's {name} is not a text")
     if fields.get("status") not in ("streaming", "done", "stopped", "error"):
@@ -124,7 +133,20 @@ def message_from_json(value: Any) -> Message:
     stats, error = fields.get("stats"), fields.get("error")
     fields["stats"] = Stats(**_numbers(Stats, stats)) if isinstance(stats, Mapping) else Stats()
     fields["error"] = ErrorRecord(**_texts(ErrorRecord, error)) if isinstance(error, Mapping) and "message" in error else None
+    fields["images"] = tuple(_items(ImageRef, fields.get("images"), ("digest", "media_type", "name")))
+    fields["tool_calls"] = tuple(_items(ToolCall, fields.get("tool_calls"), ("id", "name", "arguments")))
+    data = fields.get("provider_data")
+    fields["provider_data"] = data if isinstance(data, Mapping) else {}
     return Message(**fields)
+
+
+def _items(kind: Any, value: Any, texts: tuple[str, ...]) -> Iterator[Any]:
+    """The values of a list that are what they should be; an image or a call that is damaged does not cost the message."""
+    for item in value if isinstance(value, list) else ():
+        try:
+            yield kind(**_fields(kind, item, texts))
+        except (UnreadableError, TypeError):
+            continue
 
 
 def _fields(kind: Any, value: Any, texts: tuple[str, ...]) -> Record:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from modeltab.domain.connections import Connection, HealthRecord
+from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
-from modeltab.domain.messages import Conversation, Message
+from modeltab.domain.keys import KeysStatus
+from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
@@ -13,27 +15,41 @@ from modeltab.providers.base import Capabilities, ConnectionType
 
 
 class Settings(NamedTuple):
-    """What a person set, kept in localStorage. `theme`: "auto", "light" or "dark"."""
+    """What a person set, kept in localStorage.
+
+    :param theme: "auto", "light" or "dark".
+    :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
+    """
 
     theme: str = "auto"
     offline_only: bool = False
     model: str = ""
     parameters: Parameters = Parameters()
+    auto_lock: int = 15
 
 
 class Facts(NamedTuple):
-    """What a connection can do, for views: they see facts, not providers."""
+    """What a connection can do, for views: they see facts, not providers.
+
+    :param adds: whether it takes model files; `downloads`, how a model is named that it brings by itself, or empty.
+    :param loads: whether a model can be loaded before the first prompt.
+    """
 
     type_label: str
     capabilities: Capabilities
     permanent: bool = False
     takes_url: bool = True
+    key: str = "none"
     adds: bool = False
     max_file_bytes: int | None = None
+    downloads: str = ""
+    removes: bool = False
+    copies: bool = False
     syncs: bool = False
     loads: bool = False
     unloads_one: bool = False
     frees: bool = False
+    previews: bool = False
 
 
 class Route(NamedTuple):
@@ -55,6 +71,8 @@ class Dialog(NamedTuple):
     """The dialog that is open.
 
     :param values: its fields as the app fills them.
+    :param diagnosis: what a test in it has found.
+    :param found: the servers that a search has found.
     :param revision: counts how often the app has filled them; in between, they are the person's, and a redraw keeps them.
     """
 
@@ -64,7 +82,22 @@ class Dialog(NamedTuple):
     note: str = ""
     error: ErrorRecord | None = None
     busy: bool = False
+    diagnosis: Diagnosis | None = None
+    found: tuple["FoundServer", ...] = ()
     revision: int = 0
+
+
+class FoundServer(NamedTuple):
+    """A server on this machine.
+
+    :param type: the type of a connection to it; `words` is what it says of itself.
+    :param allows: whether it answers this page; if not, `type` is what usually listens on its port.
+    """
+
+    type: str
+    base_url: str
+    words: str
+    allows: bool = True
 
 
 class Alert(NamedTuple):
@@ -86,11 +119,12 @@ class Generation(NamedTuple):
 
 
 class Attachment(NamedTuple):
-    """A text file that goes with the next message."""
+    """A file that goes with the next message: a text, or an image."""
 
     id: str
     name: str
-    text: str
+    text: str = ""
+    image: ImageRef | None = None
 
 
 class Storage(NamedTuple):
@@ -110,6 +144,8 @@ class State(NamedTuple):
     types: tuple[ConnectionType, ...] = ()
     facts: Mapping[str, Facts] = {}
     health: Mapping[str, HealthRecord] = {}
+    diagnoses: Mapping[str, Diagnosis] = {}
+    keys: KeysStatus = KeysStatus()
     models: Mapping[str, tuple[Model, ...]] = {}
     transfers: tuple[Transfer, ...] = ()
     conversations: tuple[Conversation, ...] = ()

@@ -28,9 +28,12 @@ _CHOICE = Template(
 _NOTHING = Template('<div class="picker-nothing">{text}</div>')
 _EMPTY_CHAT = Template('<div class="empty"><h1>{title}</h1><p>{text}</p><div class="empty-actions">{actions}</div>{note}</div>')
 _EMPTY_NOTE = Template('<p class="empty-note">{text}</p>')
-_ATTACHMENT = Template('<span class="attachment"><span class="icon icon-file" aria-hidden="true"></span>{name}{remove}</span>')
+_ATTACHMENT = Template('<span class="attachment">{picture}{name}{remove}</span>')
+_FILE_ICON = Template('<span class="icon icon-file" aria-hidden="true"></span>')
+_THUMBNAIL = Template('<img class="thumbnail" data-image="{digest}" alt="">')
 _BAR = Template(
-    '<div class="composer-tools">{attach}{parameters}<input type="file" id="attach-input" aria-label="Files to attach" '
+    '<div class="composer-tools">{attach}{parameters}{preview}'
+    '<input type="file" id="attach-input" aria-label="Files to attach" '
     'data-change="attach.files" multiple="" hidden=""></div><div class="composer-send">{hint}{main}</div>'
 )
 _SEND = Template(
@@ -103,17 +106,21 @@ def empty(state: State) -> Html:
         return _EMPTY_CHAT(title="Every model you have, in one tab", text="", actions=EMPTY, note=EMPTY)  # not known yet
     if all_models(state):
         actions = [button("Choose a model", "picker.focus", kind="primary")]
-        if not any(state.facts[m.connection_id].loads for m in all_models(state)):
+        if not any(state.facts[m.connection_id].permanent for m in all_models(state)):
             actions.append(_starter_button())
         return _EMPTY_CHAT(title="Choose a model", text="Pick one above, and start typing.", actions=join(actions), note=EMPTY)
-    actions = [_starter_button("primary"), button("Add a model file", "models.add")]
+    actions = [
+        _starter_button("primary"),
+        button("Add a model file", "models.add"),
+        button("Add connection", "connection.add"),
+    ]
     note = (
         f"{STARTER.title} is small and quick ({STARTER.licence}). It is stored in this browser and runs in this tab: "
         "nothing that you write leaves this machine."
     )
     return _EMPTY_CHAT(
         title="Every model you have, in one tab",
-        text="Start with a model that runs right here, or connect a Local LLM API.",
+        text="Start with a model that runs right here, or connect one that you have.",
         actions=join(actions),
         note=_EMPTY_NOTE(text=note),
     )
@@ -129,15 +136,19 @@ def attachments(state: State) -> Html:
 
 
 def _attachment(item: Attachment) -> Html:
-    return _ATTACHMENT(name=item.name, remove=icon_button("close", f"Remove {item.name}", "attach.remove", item.id))
+    picture = _THUMBNAIL(digest=item.image.digest) if item.image else _FILE_ICON()
+    remove = icon_button("close", f"Remove {item.name}", "attach.remove", item.id)
+    return _ATTACHMENT(picture=picture, name=item.name, remove=remove)
 
 
 def composer_bar(state: State) -> Html:
     """The controls below the message box."""
     busy = state.generation is not None
+    facts = state.facts.get(split_key(state.settings.model)[0])
     return _BAR(
         attach=icon_button("attach", "Attach", "attach.pick", ""),
         parameters=icon_button("sliders", "Parameters", "parameters.open", ""),
+        preview=icon_button("prompt", "Preview prompt", "preview.open", "") if facts and facts.previews else EMPTY,
         hint=_HINT(text="") if busy else _HINT(text="Enter sends, Shift+Enter breaks the line"),
         main=_STOP() if busy else _SEND(disabled=False),
     )

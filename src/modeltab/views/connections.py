@@ -1,33 +1,36 @@
-"""The Connections page, and the dialog that adds or edits one."""
+"""The Connections page, and the dialog with the servers that a search has found."""
 
-from collections.abc import Mapping
-
-from modeltab.domain.connections import Connection, HealthRecord
-from modeltab.providers.base import ConnectionType
-from modeltab.state.store import Dialog, State
+from modeltab.domain.connections import Connection, HealthRecord, address_space, host_of, origin_of
+from modeltab.state.store import Dialog, Facts, FoundServer, State
+from modeltab.views.diagnosis import diagnosis
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, select, text_input
+from modeltab.views.parts import button
 
 _PAGE = Template(
     '<header class="page-header"><div><h1>Connections</h1><p class="page-lead">Where your models are. ModelTab calls them '
-    'straight from this page.</p></div><div class="page-actions">{add}</div></header>'
+    'straight from this page.</p></div><div class="page-actions">{actions}</div></header>'
     '<ul class="cards" role="list" aria-label="Connections">{items}</ul>'
 )
 _ITEM = Template(
     '<li class="card connection" id="connection-{id}" data-health="{health}" aria-label="{name}">'
     '<div class="connection-head"><span class="health-dot" aria-hidden="true"></span><div><h2>{name}</h2>'
-    '<p class="muted places">{type}{url}</p></div></div><p class="connection-health">{text}</p>{advice}{detail}'
+    '<p class="muted places">{type}{url}</p></div></div>{key}{health_text}'
     '<div class="card-actions">{actions}</div></li>'
 )
 _PLACE = Template("<span>{text}</span>")
+_HEALTH = Template('<p class="connection-health">{text}</p>{advice}{detail}')
 _ADVICE = Template('<p class="connection-advice">{text}</p>')
 _DETAIL = Template('<details class="error-detail"><summary>Details</summary><pre>{detail}</pre></details>')
-_FORM = Template(
-    '<form class="dialog-form" data-submit="connection.save">{error}<div class="fields">{fields}</div>{note}'
-    '<div class="dialog-bar">{test}<span class="spacer"></span>{cancel}<button class="button primary" type="submit">'
-    "Save</button></div></form>"
+_KEY = Template(
+    '<p class="connection-key"><span class="icon icon-key" aria-hidden="true"></span><span>{text}</span>{erase}</p>'
 )
-_NOTE = Template('<p class="form-note" role="status">{text}</p>')
+_WARNING = Template('<p class="connection-advice">{text}</p>')
+_FOUND = Template(
+    '<p class="dialog-lead" role="status">{note}</p><ul class="found" role="list" aria-label="Servers">{items}</ul>'
+    '<div class="dialog-bar">{again}<span class="spacer"></span>{close}</div>'
+)
+_SERVER = Template('<li class="found-server"><div><strong>{words}</strong><p class="muted">{url}</p></div>{action}</li>')
+_CONNECTED = Template('<span class="muted">Connected</span>')
 
 _TEXTS = {
     "unknown": "Not asked yet.",
@@ -40,79 +43,83 @@ _TEXTS = {
 
 def page(state: State) -> Html:
     """The page."""
-    return _PAGE(
-        add=button("Add connection", "connection.add", kind="primary"),
-        items=join(_item(state, c) for c in state.connections),
-    )
+    actions = [button("Add connection", "connection.add", kind="primary"), button("Find local servers", "servers.find")]
+    if state.keys.locked:
+        actions.append(button("Unlock keys", "keys.unlock"))
+    return _PAGE(actions=join(actions), items=join(_item(state, c) for c in state.connections))
 
 
 def _item(state: State, connection: Connection) -> Html:
     record = state.health.get(connection.id, HealthRecord())
     facts = state.facts[connection.id]
-    actions = [button("Test", "connection.test", connection.id, f"Test {connection.name}", "small")]
-    actions.append(button("Edit", "connection.edit", connection.id, f"Edit {connection.name}", "small"))
-    if not facts.permanent:
-        actions.append(button("Remove", "connection.remove.ask", connection.id, f"Remove {connection.name}", "small danger"))
+    verdict = state.diagnoses.get(connection.id)
+    label = f"{facts.type_label}, {connection.model}" if connection.model else facts.type_label
     return _ITEM(
         id=connection.id,
         health=record.health,
         name=connection.name,
-        type=_PLACE(text=facts.type_label) if facts.type_label != connection.name else EMPTY,
+        type=_PLACE(text=label) if label != connection.name else EMPTY,
         url=_PLACE(text=connection.base_url) if connection.base_url else EMPTY,
+        key=_key(state, connection),
+        health_text=diagnosis(verdict, _verdict_actions(state, connection)) if verdict else _health(record),
+        actions=_actions(state, connection, facts),
+    )
+
+
+def _health(record: HealthRecord) -> Html:
+    return _HEALTH(
         text=record.text or _TEXTS[record.health],
         advice=_ADVICE(text=record.advice) if record.advice else EMPTY,
         detail=_DETAIL(detail=record.detail) if record.detail else EMPTY,
-        actions=join(actions),
     )
 
 
-def _key_field(chosen: ConnectionType) -> Html:
-    hint = "Kept in this browser." if chosen.takes_key else f"{chosen.label} takes no key."
-    control = text_input("connection-key", "key", type_="password", disabled=not chosen.takes_key)
-    return field("connection-key", "API key", control, hint)
+def _key(state: State, connection: Connection) -> Html:
+    hint = state.keys.hints.get(connection.id)
+    if hint is None:
+        return EMPTY
+    text = f"Key {hint.masked}" if hint.masked else "Key, locked"
+    if hint.origin != origin_of(connection.base_url):
+        text += f", for {hint.origin}: not sent to this address"
+    erase = button("Erase key", "key.erase", connection.id, f"Erase key of {connection.name}", "small danger")
+    parts = [_KEY(text=text, erase=erase)]
+    if connection.base_url.startswith("http:") and address_space(host_of(connection.base_url)) != "loopback":
+        parts.append(_WARNING(text="This address is not encrypted: anyone on the way can read the key."))
+    return join(parts)
 
 
-def _model_field(chosen: ConnectionType, values: Mapping[str, str]) -> Html:
-    hint = f"{chosen.label} lists its models itself." if chosen.lists_models else "The model to ask for."
-    control = text_input("connection-model", "model", values.get("model", ""), disabled=chosen.lists_models)
-    return field("connection-model", "Model name", control, hint)
+def _actions(state: State, connection: Connection, facts: Facts) -> Html:
+    name = connection.name
+    actions = [button("Test", "connection.test", connection.id, f"Test {name}", "small")]
+    actions.append(button("Edit", "connection.edit", connection.id, f"Edit {name}", "small"))
+    if not facts.permanent:
+        actions.append(button("Remove", "connection.remove.ask", connection.id, f"Remove {name}", "small danger"))
+    return join(actions)
 
 
-def form(state: State, dialog: Dialog) -> Html:
-    """The dialog's form: a new connection, or the one that `dialog.subject` names."""
-    values = dialog.values
-    types = [t for t in state.types if not t.permanent or t.name == values.get("type")]
-    chosen = next((t for t in types if t.name == values.get("type")), types[0])
-    fields = [
-        field(
-            "connection-type",
-            "Type",
-            select(
-                "connection-type",
-                "type",
-                [(t.name, t.label) for t in types],
-                chosen.name,
-                "connection.type",
-                bool(dialog.subject),
-            ),
-            chosen.about,
-        ),
-        field(
-            "connection-name",
-            "Name",
-            text_input("connection-name", "name", values.get("name", ""), chosen.label),
-            "How it is listed.",
-        ),
-    ]
-    if chosen.takes_url:
-        url = text_input("connection-url", "base_url", values.get("base_url", ""), chosen.default_url, "url")
-        fields.append(field("connection-url", "Base URL", url, f"Up to where its paths begin. Default: {chosen.default_url}"))
-    fields.append(_key_field(chosen))
-    fields.append(_model_field(chosen, values))
-    return _FORM(
-        error=error_text(dialog.error) if dialog.error else EMPTY,
-        fields=join(fields),
-        note=_NOTE(text=dialog.note) if dialog.note else EMPTY,
-        test=button("Test", "connection.try", dialog.subject, disabled=dialog.busy),
-        cancel=button("Cancel", "dialog.close"),
+def _verdict_actions(state: State, connection: Connection) -> Html:
+    verdict = state.diagnoses[connection.id]
+    actions = []
+    if verdict.found_type:
+        actions.append(button(f"Use as {verdict.found_label}", "connection.adopt", connection.id, kind="small primary"))
+    if verdict.kind == "keys-locked":
+        actions.append(button("Unlock keys", "keys.unlock", kind="small primary"))
+    actions.append(button("Close", "diagnosis.close", connection.id, f"Close the diagnosis of {connection.name}", "small"))
+    return join(actions)
+
+
+def found_servers(state: State, dialog: Dialog) -> Html:
+    """The dialog "Find local servers"."""
+    return _FOUND(
+        note="Looking…" if dialog.busy else dialog.note,
+        items=join(_server(state, server) for server in dialog.found),
+        again=button("Search again", "servers.find", disabled=dialog.busy),
+        close=button("Close", "dialog.close"),
     )
+
+
+def _server(state: State, server: FoundServer) -> Html:
+    connected = any(c.base_url and origin_of(c.base_url) == origin_of(server.base_url) for c in state.connections)
+    add = button("Add", "servers.add", server.base_url, f"Add {server.base_url}", "small primary")
+    action = _CONNECTED() if connected else add
+    return _SERVER(words=server.words, url=server.base_url, action=action)

@@ -2,14 +2,18 @@
 
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
-from modeltab.views import connections, models, parameters
+from modeltab.views import connection_form, connections, keys, models, parameters
 from modeltab.views.html import EMPTY, Html, Template
-from modeltab.views.parts import button, icon_button
+from modeltab.views.parts import button, error_text, icon_button
 
 _DIALOG = Template(
     '<dialog class="dialog" id="the-dialog" aria-labelledby="dialog-title" data-name="{name}" '
     'data-revision="{subject}/{revision}"><header class="dialog-header">'
     '<h2 id="dialog-title">{title}</h2>{close}</header><div class="dialog-body">{body}</div></dialog>'
+)
+_PREVIEW = Template(
+    '{error}<p class="dialog-lead" role="status">{note}</p><pre class="preview" tabindex="0" aria-label="Prompt">{text}</pre>'
+    '<div class="dialog-bar"><span class="spacer"></span>{close}</div>'
 )
 _CONFIRM = Template(
     '<p>{text}</p><div class="dialog-bar"><span class="spacer"></span>{cancel}{confirm}</div>',
@@ -37,7 +41,17 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
     if item.name == "details":
         return "Details", models.details(state, item)
     if item.name == "connection":
-        return ("Edit connection" if item.subject else "Add connection"), connections.form(state, item)
+        return ("Edit connection" if item.subject else "Add connection"), connection_form.form(state, item)
+    if item.name == "find-servers":
+        return "Local servers", connections.found_servers(state, item)
+    if item.name == "passphrase":
+        return "Set a passphrase", keys.passphrase_form(item)
+    if item.name == "unlock":
+        return "Unlock keys", keys.unlock_form(item)
+    if item.name == "copy-model":
+        return "Copy model", models.copy_form(item)
+    if item.name == "preview":
+        return "Prompt", _preview(item)
     if item.name == "parameters":
         return "Parameters", _parameters(state, item)
     return _confirmation(item)
@@ -48,6 +62,16 @@ def _parameters(state: State, item: Dialog) -> Html:
     facts = state.facts.get(model.connection_id) if model else None
     lead = f"For every model; what {model.name} cannot take is disabled." if model else "For every model that takes them."
     return parameters.form(item, facts, lead)
+
+
+def _preview(item: Dialog) -> Html:
+    """What the model would read."""
+    return _PREVIEW(
+        error=error_text(item.error) if item.error else EMPTY,
+        note="Asking the server…" if item.busy else item.note,
+        text=item.values.get("text", ""),
+        close=button("Close", "dialog.close"),
+    )
 
 
 def _confirmation(item: Dialog) -> tuple[str, Html]:

@@ -10,7 +10,7 @@ from modeltab.views.parts import button, error_text, icon_button
 _MESSAGE = Template(
     '<article class="message" id="m-{id}" data-role="{role}" data-status="{status}" aria-label="{who}">'
     '<header class="message-head"><span class="message-who">{who}</span><span class="message-where">{where}</span></header>'
-    "{reasoning}{body}{error}"
+    "{reasoning}{images}{body}{calls}{error}"
     '<footer class="message-foot"><span class="message-stats" data-part="stats">{stats}</span>'
     '<span class="message-actions">{versions}{actions}</span></footer></article>'
 )
@@ -23,6 +23,12 @@ _PLAIN = Template('<div class="plain message-text" data-part="text">{text}</div>
 _WAITING = Template(
     '<div class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>{text}</span></div>'
     '<div class="message-text" data-part="text"></div>'
+)
+_IMAGES = Template('<div class="message-images">{items}</div>')
+_IMAGE = Template('<img class="message-image" data-image="{digest}" alt="{name}">')
+_CALL = Template(
+    '<details class="tool-call" data-part="tool-call"><summary>Asks for the tool <code>{name}</code></summary>'
+    "<pre>{arguments}</pre></details>"
 )
 _EDITOR = Template(
     '<form class="editor" data-submit="message.edit.save" data-id="{id}">'
@@ -52,7 +58,9 @@ def message(
         who=item.model or _NAMES[item.role],
         where=where,
         reasoning=_REASONING(text=item.reasoning) if item.reasoning else EMPTY,
+        images=_IMAGES(items=join(_IMAGE(digest=i.digest, name=i.name) for i in item.images)) if item.images else EMPTY,
         body=_body(item, editing, generation),
+        calls=join(_CALL(name=call.name, arguments=call.arguments) for call in item.tool_calls),
         error=_error(item),
         stats=_figures(item, generation),
         versions=_versions(item, messages),
@@ -117,6 +125,10 @@ def _figures(item: Message, generation: Generation | None) -> str:
         parts.append("Stopped")
     if item.finish_reason == "length":
         parts.append("Cut off at the token limit")
+    if item.finish_reason == "content_filter":
+        parts.append(f"Stopped by the provider's safety filter ({item.native_reason})")
+    if item.finish_reason == "other" and item.native_reason:
+        parts.append(f"Ended: {item.native_reason}")
     return " · ".join([*parts, *stats_parts(item.stats)])
 
 
@@ -124,7 +136,8 @@ def stats_parts(stats: Stats) -> list[str]:
     """An answer's figures in words."""
     parts = []
     if stats.completion_tokens is not None:
-        parts.append(f"{stats.completion_tokens} tokens")
+        reasoning = f", {stats.reasoning_tokens} of them reasoning" if stats.reasoning_tokens else ""
+        parts.append(f"{stats.completion_tokens} tokens{reasoning}")
     if stats.seconds is not None:
         parts.append(fmt.seconds(stats.seconds))
     if stats.tokens_per_second is not None:
@@ -132,7 +145,8 @@ def stats_parts(stats: Stats) -> list[str]:
     if stats.first_token_seconds is not None:
         parts.append(f"first token after {fmt.seconds(stats.first_token_seconds)}")
     if stats.prompt_tokens is not None:
-        parts.append(f"{stats.prompt_tokens} prompt tokens")
+        cached = f", {stats.cached_tokens} of them cached" if stats.cached_tokens else ""
+        parts.append(f"{stats.prompt_tokens} prompt tokens{cached}")
     return parts
 
 

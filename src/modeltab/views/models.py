@@ -2,12 +2,13 @@
 
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.models import Model
+from modeltab.providers.base import Capabilities
 from modeltab.state.store import Dialog, Facts, State
 from modeltab.state.updates import all_models, connection_name
 from modeltab.views import format as fmt
 from modeltab.views.chat import size_of
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, select
+from modeltab.views.parts import button, error_text, field, select, text_input
 
 _PAGE = Template(
     '<header class="page-header"><div><h1>Models</h1><p class="page-lead">Every model, wherever it is kept.</p></div>'
@@ -34,15 +35,20 @@ _MEMORY = Template(
 _ITEM = Template("<li>{name}</li>")
 _NONE = Template('<li class="muted">{text}</li>')
 _ADD = Template(
-    '<form class="dialog-form" data-submit="models.add.save">{error}{file}{destination}<p class="dialog-lead">{note}</p>'
-    '<div class="dialog-bar"><span class="spacer"></span>{cancel}<button class="button primary" type="submit">Add</button>'
+    '<form class="dialog-form" data-submit="models.add.save">{error}{destination}{file}{source}'
+    '<p class="dialog-lead">{note}</p><div class="dialog-bar"><span class="spacer"></span>{cancel}'
+    '<button class="button primary" type="submit">Add</button>'
     "</div></form>"
 )
 _FILE = Template(
     '<div class="field"><label class="field-label" for="model-file">Model file</label>'
     '<input class="input" type="file" id="model-file" name="files" accept=".gguf,.bin" multiple="" '
-    'data-change="models.add.files" aria-describedby="model-file-hint">'
+    'data-change="models.add.files" aria-describedby="model-file-hint" {?disabled}>'
     '<p class="field-hint" id="model-file-hint">{hint}</p></div>'
+)
+_COPY = Template(
+    '<form class="dialog-form" data-submit="model.copy">{error}{name}<div class="dialog-bar">'
+    '<span class="spacer"></span>{cancel}<button class="button primary" type="submit">Copy</button></div></form>'
 )
 _DETAILS = Template('<dl class="details">{rows}</dl><div class="dialog-bar"><span class="spacer"></span>{close}</div>')
 _DETAIL = Template("<div><dt>{name}</dt><dd>{value}</dd></div>")
@@ -122,7 +128,9 @@ def _row_actions(model: Model, facts: Facts) -> Html:
     if facts.unloads_one and model.state == "Loaded":
         actions.append(button("Unload", "model.unload", key, f"Unload {name}", "small"))
     actions.append(button("Details", "model.details", key, f"Details of {name}", "small"))
-    if facts.adds:
+    if facts.copies:
+        actions.append(button("Copy to…", "model.copy.ask", key, f"Copy {name} to…", "small"))
+    if facts.removes:
         actions.append(button("Delete", "model.delete.ask", key, f"Delete {name}", "small danger"))
     return join(actions)
 
@@ -141,17 +149,18 @@ def _memory(state: State, connection: Connection) -> Html:
 
 def add_form(state: State, dialog: Dialog) -> Html:
     """The dialog "Add model"."""
-    destinations = [(c.id, c.name) for c in state.connections if state.facts[c.id].adds]
+    takers = [c for c in state.connections if state.facts[c.id].adds or state.facts[c.id].downloads]
+    destinations = [(c.id, c.name) for c in takers]
     chosen = dialog.values.get("destination") or (destinations[0][0] if destinations else "")
-    facts = state.facts.get(chosen)
+    facts = state.facts.get(chosen, Facts("", Capabilities(False, frozenset())))
     limit = (
-        f"It takes files up to {fmt.size(facts.max_file_bytes)} unless it is set up otherwise."
-        if facts and facts.max_file_bytes
-        else ""
+        f"It takes files up to {fmt.size(facts.max_file_bytes)} unless it is set up otherwise." if facts.max_file_bytes else ""
     )
+    hint = "GGUF files, one or several. You can also drop them anywhere on the page."
     return _ADD(
         error=error_text(dialog.error) if dialog.error else EMPTY,
-        file=_FILE(hint="GGUF files, one or several. You can also drop them anywhere on the page."),
+        file=_FILE(hint=hint if facts.adds else "This connection takes no files from here.", disabled=not facts.adds),
+        source=_source(facts, dialog),
         destination=field(
             "destination",
             "Destination",
@@ -159,6 +168,24 @@ def add_form(state: State, dialog: Dialog) -> Html:
             limit,
         ),
         note=dialog.note,
+        cancel=button("Cancel", "dialog.close"),
+    )
+
+
+def _source(facts: Facts, dialog: Dialog) -> Html:
+    hint = "This connection brings none by itself."
+    if facts.downloads:
+        hint = f"Like {facts.downloads}. The server brings it by itself."
+    control = text_input("source", "source", dialog.values.get("source", ""), disabled=not facts.downloads)
+    return field("source", "URL or repository", control, hint)
+
+
+def copy_form(dialog: Dialog) -> Html:
+    """The dialog that asks for the name of a copy."""
+    name = text_input("copy-name", "name", dialog.values.get("name", ""), required=True)
+    return _COPY(
+        error=error_text(dialog.error) if dialog.error else EMPTY,
+        name=field("copy-name", "New name", name, "The same model under a second name; it takes no further space."),
         cancel=button("Cancel", "dialog.close"),
     )
 

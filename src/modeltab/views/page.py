@@ -26,19 +26,20 @@ class Region(NamedTuple):
     page: str = ""
 
 
+_HEALTH = ("connections", "facts", "health")
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
     Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
     Region("alerts", shell.alerts, ("alerts",)),
     Region("transfers", shell.transfers, ("transfers", "connections")),
-    Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types")),
+    Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types", "keys")),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
-    Region("composer-bar", chat.composer_bar, ("generation",), "chat"),
-    Region("page-models", models.page, ("models", "connections", "facts", "health"), "models"),
-    Region("page-connections", connections.page, ("connections", "facts", "health"), "connections"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated"), "settings"),
+    Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
+    Region("page-models", models.page, (*_HEALTH, "models"), "models"),
+    Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
 )
 
 

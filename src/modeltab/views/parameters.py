@@ -2,9 +2,10 @@
 
 from typing import NamedTuple
 
+from modeltab.domain.requests import REASONING_EFFORTS
 from modeltab.state.store import Dialog, Facts
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, number_input, text_area
+from modeltab.views.parts import button, error_text, field, number_input, select, text_area
 
 _FORM = Template(
     '<form data-submit="parameters.save" class="dialog-form">{error}<p class="dialog-lead">{lead}</p>'
@@ -15,7 +16,7 @@ _FORM = Template(
 
 
 class Field(NamedTuple):
-    """One parameter's control. `step`, `low` and `high` are for numbers; a text has rows instead."""
+    """One parameter's control. `step`, `low` and `high` are for numbers; a text has rows instead, a choice has options."""
 
     name: str
     label: str
@@ -24,7 +25,10 @@ class Field(NamedTuple):
     step: str = "1"
     low: str = "0"
     high: str = ""
+    options: tuple[tuple[str, str], ...] = ()
 
+
+_EFFORTS = (("", "Default: the model's own"), *((effort, effort.capitalize()) for effort in REASONING_EFFORTS))
 
 FIELDS = (
     Field("system_prompt", "System prompt", "Said before the conversation, to every model that takes one.", rows=3),
@@ -34,6 +38,7 @@ FIELDS = (
     Field("top_p", "Top P", "Only the likeliest words that make up this share.", step="0.01", high="1"),
     Field("top_k", "Top K", "Only this many of the likeliest words.", low="0"),
     Field("seed", "Seed", "The same seed, the same answer.", low="0"),
+    Field("reasoning", "Reasoning", "How much the model thinks before it answers.", options=_EFFORTS),
     Field("n_gpu_layers", "GPU layers", "Layers of the model that go to the GPU.", low="0"),
     Field("n_batch", "Batch size", "Tokens of the prompt that are read at a time.", low="1"),
     Field(
@@ -64,9 +69,13 @@ def _control(item: Field, value: str, facts: Facts | None) -> Html:
     placeholder = f"Default: {default}" if default is not None else "Default: the model's own"
     if item.rows:
         placeholder = "Default: none"
-    hint = item.hint if taken or facts is None else f"{facts.type_label} does not take it."
+    hint = item.hint
+    if facts and not taken:
+        hint = facts.capabilities.reasons.get(item.name) or f"{facts.type_label} does not take it."
     element_id = f"parameter-{item.name}"
-    if item.rows:
+    if item.options:
+        control = select(element_id, item.name, list(item.options), value, disabled=not taken)
+    elif item.rows:
         control = text_area(element_id, item.name, value, placeholder, item.rows, disabled=not taken)
     else:
         control = number_input(element_id, item.name, value, placeholder, item.step, item.low, item.high, not taken)

@@ -33,6 +33,7 @@ _TEXTAREA = Template(
     '<textarea class="input" id="{id}" name="{name}" rows="{rows}" placeholder="{placeholder}" '
     'aria-describedby="{id}-hint" spellcheck="false" {?disabled}>{value}</textarea>'
 )
+_GROUP = Template('<optgroup label="{label}">{options}</optgroup>')
 _SELECT = Template(
     '<select class="input" id="{id}" name="{name}" aria-describedby="{id}-hint" data-change="{change}" {?disabled}>'
     "{options}</select>"
@@ -88,5 +89,14 @@ def text_area(id_: str, name: str, value: str, placeholder: str, rows: int, disa
 
 def select(id_: str, name: str, options: list[tuple[str, str]], chosen: str, change: str = "", disabled: bool = False) -> Html:
     """A choice from a list of (value, text). `change` is the action when it changes."""
-    rows = join(_OPTION(value=value, text=text, selected=value == chosen) for value, text in options)
-    return _SELECT(id=id_, name=name, options=rows, change=change, disabled=disabled)
+    return _SELECT(id=id_, name=name, options=_options(options, chosen), change=change, disabled=disabled)
+
+
+def grouped_select(id_: str, name: str, groups: list[tuple[str, list[tuple[str, str]]]], chosen: str, change: str) -> Html:
+    """A choice from lists of (value, text), each under a label."""
+    rows = join(_GROUP(label=label, options=_options(options, chosen)) for label, options in groups if options)
+    return _SELECT(id=id_, name=name, options=rows, change=change, disabled=False)
+
+
+def _options(options: list[tuple[str, str]], chosen: str) -> Html:
+    return join(_OPTION(value=value, text=text, selected=value == chosen) for value, text in options)

@@ -1,0 +1,34 @@
+"""What the chosen model would read if the message were sent now: the prompt after its chat template, in tokens."""
+
+from modeltab.actions.answer import images_of
+from modeltab.actions.app import App, UiEvent
+from modeltab.domain.errors import ModelTabError
+from modeltab.domain.messages import Message, path
+from modeltab.domain.models import split_key
+from modeltab.domain.requests import ChatRequest
+from modeltab.state.store import Dialog
+
+
+async def open_(app: App, event: UiEvent) -> None:
+    """Open the preview."""
+    connection_id, name = split_key(app.state.settings.model)
+    preview = app.provider(connection_id).preview if name else None
+    if preview is None:
+        raise ModelTabError("This model does not show its prompt.", "llama-server does: choose one of its models.")
+    conversation = app.state.conversation
+    messages = path(app.state.messages, conversation.leaf_id) if conversation else ()
+    text = app.page.value("message").strip()
+    if text:
+        messages = (*messages, Message("preview", "", None, "user", text, app.clock()))
+    asking = Dialog("preview", busy=True)
+    app.update(dialog=asking)
+    try:
+        request = ChatRequest(name, messages, app.state.settings.parameters)
+        rendered = await preview.render(request._replace(images=await images_of(app, request)))
+    except ModelTabError as error:
+        done = asking._replace(busy=False, error=error.record())
+    else:
+        window = f" of {rendered.n_ctx}" if rendered.n_ctx else ""
+        done = asking._replace(busy=False, note=f"{rendered.tokens}{window} tokens", values={"text": rendered.text})
+    if app.state.dialog is asking:
+        app.update(dialog=done)

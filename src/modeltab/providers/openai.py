@@ -1,0 +1,77 @@
+"""OpenAI's chat completions and everything that speaks them: hosted APIs with a key, and servers of any kind.
+
+Source: OpenAI's API reference; the vendors' dialects are in `openai_vendors`.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from modeltab.domain.connections import Connection
+from modeltab.domain.models import Model
+from modeltab.domain.requests import ChatRequest, Event
+from modeltab.providers.base import Capabilities, ConnectionType, Fingerprint, Json, KeySource, Provider, Transport
+from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.http import Endpoint
+from modeltab.providers.openai_models import check_models, headers_of, listed, recognise_list
+from modeltab.providers.openai_vendors import GENERIC, VENDORS, allow_recipes, reasoning_fields, vendor_of
+
+
+class OpenAi(Provider):
+    """An OpenAI-compatible API."""
+
+    def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
+        self._connection = connection
+        self._vendor = vendor_of(connection.base_url)
+        label = self._vendor.preset.label if self._vendor.requires_key else ""
+        self._endpoint = Endpoint(transport, connection.base_url, key, headers_of(self._vendor), needs_key=label)
+        names = self._vendor.names
+        self.capabilities = Capabilities(
+            streaming=True,
+            parameters=frozenset({"system_prompt", "reasoning", "extra_json", *names}),
+            images=True,
+        )
+
+    async def check(self) -> str:
+        """Ask for the models: that needs the right address and, with most vendors, the right key."""
+        return await check_models(self._endpoint, self._connection, self._vendor)
+
+    async def models(self) -> tuple[Model, ...]:
+        """GET /models, or the models that the person named."""
+        return await listed(self._endpoint, self._connection)
+
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """POST /chat/completions, streamed."""
+        fields: dict[str, Json] = {"model": request.model, "stream": True}
+        if self._vendor.asks_usage:
+            fields["stream_options"] = {"include_usage": True}
+        fields.update(reasoning_fields(self._vendor, request.parameters.reasoning))
+        body = body_of(request, self._vendor.names, takes_images=True, **fields)
+        reader, end_mark = ChatCompletionReader(), False
+        async with aclosing(self._endpoint.sse("/chat/completions", body)) as chunks:
+            async for chunk in chunks:
+                if chunk is None:
+                    end_mark = True
+                    break
+                for event in reader.read(chunk):
+                    yield event
+        for event in reader.end(end_mark):
+            yield event
+
+
+def connection_type(transport: Transport) -> ConnectionType:
+    """The type for the registry."""
+    return ConnectionType(
+        "openai",
+        "OpenAI-compatible",
+        takes_url=True,
+        default_url=VENDORS[0].preset.base_url,
+        build=lambda connection, key: OpenAi(connection, key, transport),
+        about="Chat completions: most hosted APIs, and most servers.",
+        key="optional",
+        takes_models=True,
+        presets=(*(vendor.preset for vendor in VENDORS), GENERIC.preset),
+        fingerprints=(Fingerprint("/v1/models", recognise_list, "/v1", (1234, 8000, 4000)),),
+        allow=allow_recipes,
+        start="lms server start",
+        hides_refusal=lambda base_url: vendor_of(base_url).hides_refusal,
+    )

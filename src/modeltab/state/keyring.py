@@ -1,0 +1,295 @@
+"""The keys of the connections: in memory while they are usable, on record as the person chose.
+
+Keys are not in the state and not in the configuration: what shows, logs or exports those can have none. Each is bound to
+the origin of the base URL that it was typed for.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from modeltab.domain.connections import Connection, origin_of
+from modeltab.domain.errors import BadRequest, KeyMissing, KeysLocked, StorageFailed, WrongPassphrase
+from modeltab.domain.keys import KeyHint, KeysStatus, Protection, StoredKey, masked
+from modeltab.state.records import UnreadableError
+
+#: The version of the record, and of what the passphrase becomes: PBKDF2 with SHA-256, as many rounds as OWASP asks for.
+KEYS_VERSION = 1
+ROUNDS = 600_000
+SALT_BYTES = 16
+SHORTEST_PASSPHRASE = 8
+_CHECK = b"ModelTab"
+_CHECK_CONTEXT = "check"
+
+Record = dict[str, Any]
+
+
+class Sealed(NamedTuple):
+    """A text that is encrypted with AES-GCM: the nonce, and the ciphertext with its tag."""
+
+    nonce: bytes
+    data: bytes
+
+
+class Vault(Protocol):
+    """Encrypts. What a passphrase became never leaves it: `Any` is a handle of its own."""
+
+    available: bool
+
+    def random(self, count: int) -> bytes:
+        """Random bytes, fit for cryptography."""
+        ...
+
+    async def derive(self, passphrase: str, salt: bytes, rounds: int) -> Any:
+        """The AES-GCM-256 key of a passphrase, by PBKDF2 with SHA-256."""
+        ...
+
+    async def seal(self, key: Any, text: bytes, context: str) -> Sealed:
+        """Encrypt, under a nonce of its own. Only the same `context` opens it again."""
+        ...
+
+    async def open(self, key: Any, sealed: Sealed, context: str) -> bytes:
+        """Decrypt.
+
+        :raises WrongPassphrase: when the key or the context is another, or the text was changed.
+        """
+        ...
+
+
+class KeyRecord(Protocol):
+    """Where the record is kept."""
+
+    def read(self) -> tuple[Any, str]:
+        """The record, None when there is none; and what is wrong with it, or an empty text."""
+        ...
+
+    def write(self, value: Any) -> str:
+        """Keep it; what went wrong, or an empty text."""
+        ...
+
+    def set_aside(self, reason: str) -> str:
+        """Move a record that cannot be used out of the way; what to tell about it."""
+        ...
+
+    def clear(self) -> None:
+        """Forget it."""
+        ...
+
+
+class KeyRing:
+    """Holds the keys. `protection` is how they are kept; `locked` is whether a passphrase has to be typed first."""
+
+    def __init__(self, record: KeyRecord, vault: Vault) -> None:
+        self._record = record
+        self._vault = vault
+        self._keys: dict[str, StoredKey] = {}
+        self._sealed: dict[str, tuple[str, Sealed]] = {}
+        self._lock: Record = {}
+        self._opened: Any = None
+        self.protection: Protection = "browser"
+
+    @property
+    def locked(self) -> bool:
+        """Whether there is a passphrase that has not been typed."""
+        return self.protection == "passphrase" and self._opened is None
+
+    def load(self) -> str:
+        """Read the record; what is wrong with it, or an empty text."""
+        value, problem = self._record.read()
+        if value is None:
+            return problem
+        try:
+            self._take(value)
+        except (UnreadableError, ValueError, TypeError, KeyError, AttributeError) as error:
+            self._forget()
+            return self._record.set_aside(str(error))
+        return problem
+
+    async def reload(self) -> None:
+        """Another tab has changed the record: take it as it is now, and stay unlocked if the passphrase is the same."""
+        lock, opened = self._lock, self._opened
+        kept = self._keys if self.protection == "session" else {}
+        self._forget()
+        self.load()
+        if self.protection == "session":
+            self._keys = kept
+        elif self.protection == "passphrase" and opened is not None and lock == self._lock:
+            self._opened = opened
+            await self._open_all()
+
+    def key(self, connection: Connection) -> str:
+        """The key for a connection's address, empty when it has none.
+
+        :raises KeysLocked: when it is encrypted and the passphrase has not been typed.
+        :raises KeyMissing: when the key that is kept belongs to another origin.
+        """
+        origin = self.origin(connection.id)
+        if not origin:
+            return ""
+        if origin != origin_of(connection.base_url):
+            raise KeyMissing(
+                f"The key of {connection.name} is for {origin}, and is sent nowhere else.",
+                f"Edit the connection and paste the key for {origin_of(connection.base_url)}.",
+            )
+        if self.locked:
+            raise KeysLocked("The keys are locked.", "Unlock them with your passphrase.")
+        if connection.id not in self._keys:
+            raise KeyMissing(f"The key of {connection.name} cannot be read.", "Edit the connection and paste it again.")
+        return self._keys[connection.id].secret
+
+    def origin(self, connection_id: str) -> str:
+        """The origin that a connection's key is for, empty when it has none."""
+        if connection_id in self._keys:
+            return self._keys[connection_id].origin
+        return self._sealed[connection_id][0] if connection_id in self._sealed else ""
+
+    def status(self) -> KeysStatus:
+        """What the page shows of the keys."""
+        hints = {id_: KeyHint(origin, "") for id_, (origin, _) in self._sealed.items()}
+        hints |= {id_: KeyHint(key.origin, masked(key.secret)) for id_, key in self._keys.items()}
+        return KeysStatus(self.protection, self.locked, hints, self._vault.available)
+
+    async def set(self, connection_id: str, base_url: str, secret: str) -> None:
+        """Keep a key for the origin of an address.
+
+        :raises KeysLocked: when keys are encrypted and the passphrase has not been typed.
+        :raises StorageFailed: when the browser keeps nothing; it is usable until the page is closed.
+        """
+        if self.locked:
+            raise KeysLocked("The keys are locked.", "Unlock them with your passphrase, then save again.")
+        key = self._keys[connection_id] = StoredKey(origin_of(base_url), secret)
+        if self.protection == "passphrase":
+            self._sealed[connection_id] = await self._seal(connection_id, key)
+        self._write()
+
+    def erase(self, connection_id: str) -> None:
+        """Forget a connection's key, in memory and on record. Needs no passphrase."""
+        self._keys.pop(connection_id, None)
+        self._sealed.pop(connection_id, None)
+        self._write()
+
+    def erase_all(self) -> None:
+        """Forget every key, and the passphrase; how keys are kept stays unless that needs a passphrase."""
+        protection: Protection = "browser" if self.protection == "passphrase" else self.protection
+        self._forget()
+        self.protection = protection
+        self._write()
+
+    async def protect(self, protection: Protection, passphrase: str = "") -> None:
+        """Keep the keys in another way from now on, those that are there too.
+
+        :param passphrase: the new one, for "passphrase".
+        :raises KeysLocked: when the keys that are there cannot be read yet.
+        :raises BadRequest: when the passphrase is too short.
+        """
+        if self.locked:
+            raise KeysLocked("The keys are locked.", "Unlock them first; or erase them.")
+        if protection == "passphrase":
+            if len(passphrase) < SHORTEST_PASSPHRASE:
+                raise BadRequest(
+                    f"The passphrase is too short: {SHORTEST_PASSPHRASE} characters at least.",
+                    "Four or five words make a good one.",
+                )
+            await self._new_lock(passphrase)
+        else:
+            self._lock, self._opened, self._sealed = {}, None, {}
+        self.protection = protection
+        self._write()
+
+    async def unlock(self, passphrase: str) -> None:
+        """Make the encrypted keys usable.
+
+        :raises WrongPassphrase: when it is another.
+        """
+        if self.protection != "passphrase":
+            return
+        opened = await self._vault.derive(passphrase, _bytes(self._lock["salt"]), self._lock["rounds"])
+        await self._vault.open(opened, _sealed(self._lock["check"]), _CHECK_CONTEXT)
+        self._opened = opened
+        await self._open_all()
+
+    def lock(self) -> None:
+        """Forget the passphrase and what it opened."""
+        if self.protection == "passphrase":
+            self._opened = None
+            self._keys = {}
+
+    def clear(self) -> None:
+        """Forget everything, how keys are kept included."""
+        self._forget()
+        self._record.clear()
+
+    # ---- Within ----
+
+    def _forget(self) -> None:
+        self._keys, self._sealed, self._lock, self._opened = {}, {}, {}, None
+        self.protection = "browser"
+
+    async def _new_lock(self, passphrase: str) -> None:
+        salt = self._vault.random(SALT_BYTES)
+        opened = await self._vault.derive(passphrase, salt, ROUNDS)
+        check = await self._vault.seal(opened, _CHECK, _CHECK_CONTEXT)
+        self._lock = {"kdf": "PBKDF2-SHA-256", "rounds": ROUNDS, "salt": _text(salt), "check": _json(check)}
+        self._opened = opened
+        self._sealed = {id_: await self._seal(id_, key) for id_, key in self._keys.items()}
+
+    async def _seal(self, connection_id: str, key: StoredKey) -> tuple[str, Sealed]:
+        return key.origin, await self._vault.seal(self._opened, key.secret.encode(), _context(connection_id, key.origin))
+
+    async def _open_all(self) -> None:
+        for id_, (origin, sealed) in self._sealed.items():
+            try:
+                text = await self._vault.open(self._opened, sealed, _context(id_, origin))
+            except WrongPassphrase:
+                continue  # changed in storage, or moved there: `key` tells, and the others are usable
+            self._keys[id_] = StoredKey(origin, text.decode())
+
+    def _take(self, value: Any) -> None:
+        if not isinstance(value, Mapping) or value.get("version") != KEYS_VERSION:
+            raise UnreadableError("it is of another version of ModelTab")
+        protection = value.get("protection")
+        if protection not in ("session", "browser", "passphrase"):
+            raise UnreadableError("it does not say how keys are kept")
+        self.protection = protection
+        entries = value.get("keys") or {}
+        if protection == "browser":
+            self._keys = {id_: StoredKey(str(entry["origin"]), str(entry["key"])) for id_, entry in entries.items()}
+        elif protection == "passphrase":
+            self._lock = dict(value["lock"])
+            _sealed(self._lock["check"]), _bytes(self._lock["salt"])  # unreadable ones are found now, not at the passphrase
+            if not isinstance(self._lock["rounds"], int):
+                raise UnreadableError("it does not say how the passphrase is used")
+            self._sealed = {id_: (str(entry["origin"]), _sealed(entry)) for id_, entry in entries.items()}
+
+    def _write(self) -> None:
+        value: Record = {"version": KEYS_VERSION, "protection": self.protection}
+        if self.protection == "browser":
+            value["keys"] = {id_: {"origin": key.origin, "key": key.secret} for id_, key in self._keys.items()}
+        elif self.protection == "passphrase":
+            value["lock"] = self._lock
+            value["keys"] = {id_: {"origin": origin, **_json(sealed)} for id_, (origin, sealed) in self._sealed.items()}
+        problem = self._record.write(value)
+        if problem:
+            raise StorageFailed(problem, "The key works until the page is closed. Allow site data for this page to keep it.")
+
+
+def _context(connection_id: str, origin: str) -> str:
+    """What a sealed key is bound to: moved to another connection or origin in storage, it does not open."""
+    return json.dumps([connection_id, origin])
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _json(sealed: Sealed) -> Record:
+    return {"nonce": _text(sealed.nonce), "data": _text(sealed.data)}
+
+
+def _sealed(value: Mapping[str, Any]) -> Sealed:
+    return Sealed(_bytes(value["nonce"]), _bytes(value["data"]))
