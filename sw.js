@@ -4,9 +4,12 @@
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
+// "require-corp" would also hide every reply to a request without CORS, and with it whether anything listens at an
+// address: so it is only for WebKit, which knows no other word.
+const WEBKIT = !/Chrome\/|Firefox\//.test(navigator.userAgent);
 const ISOLATION = {
   "Cross-Origin-Opener-Policy": "same-origin",
-  "Cross-Origin-Embedder-Policy": "require-corp",
+  "Cross-Origin-Embedder-Policy": WEBKIT ? "require-corp" : "credentialless",
   "Cross-Origin-Resource-Policy": "same-origin",
 };
 

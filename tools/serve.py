@@ -24,11 +24,23 @@ from tools.stamps import files_in
 
 SITE_FILES = ("index.html", "pyscript.toml", "sw.js")
 SITE_FOLDER = "static"
-ISOLATION_HEADERS = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+_WEBKIT = re.compile(r"AppleWebKit/(?!.*Chrome/)")
+
+
+def isolation_headers(user_agent: str) -> dict[str, str]:
+    """Return the headers that isolate a page in a browser.
+
+    "require-corp" would also hide every reply to a request without CORS, and with it whether anything listens at an
+    address: so it is only for WebKit, which knows no other word.
+    """
+    return {
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Embedder-Policy": "require-corp" if _WEBKIT.search(user_agent) else "credentialless",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Vary": "User-Agent",
+    }
+
+
 # Our own table: the one that Python reads from the system calls a module "text/plain" on some computers.
 _TYPES = {
     "": "text/plain; charset=utf-8",  # licences
@@ -189,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     def end_headers(self) -> None:
         """Finish the headers with those that every answer has."""
         if self.server.isolate:
-            for name, value in ISOLATION_HEADERS.items():
+            for name, value in isolation_headers(self.headers.get("User-Agent", "")).items():
                 self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -89,14 +90,16 @@ class ScriptedServer:
     """A threaded server on a free port of 127.0.0.1 for as long as the ``with`` block lasts.
 
     ``scripts`` maps (method, path without query) to a Reply, or to a function that makes one from the whole request.
+    With ``tls`` it speaks https; a reply cannot be delayed then.
     """
 
-    def __init__(self, scripts: Mapping[tuple[str, str], Script] | None = None) -> None:
+    def __init__(self, scripts: Mapping[tuple[str, str], Script] | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._scripts = dict(scripts or {})
+        self._tls = tls is not None
         self._requests: list[RecordedRequest] = []
         self._arrived = threading.Condition()
         self.closing = threading.Event()
-        self._http = _Server(self)
+        self._http = _Server(self, tls)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": POLL_S})
 
     def __enter__(self) -> Self:
@@ -112,7 +115,12 @@ class ScriptedServer:
     @property
     def url(self) -> str:
         """The server's origin, without a slash at the end."""
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._http.server_port
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -152,9 +160,15 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, owner: ScriptedServer) -> None:
+    def __init__(self, owner: ScriptedServer, tls: ssl.SSLContext | None) -> None:
         self.owner = owner
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls:
+            # The handshake is left to the connection's own thread: one that never comes to its end holds up no other.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a client that leaves: browsers open connections that they do not use."""
 
 
 class _ClientLeft(Exception):

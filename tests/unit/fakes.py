@@ -395,7 +395,7 @@ class FakeSurroundings:
         """As the test says."""
         return self.permissions.get(space, "unknown")
 
-    async def answers_without_cors(self, url: str, seconds: float) -> bool:
+    async def answers_without_cors(self, url: str, seconds: float) -> bool | None:
         """Whether a connection is accepted."""
         self.looked.append(url)
         parts = urlsplit(url)

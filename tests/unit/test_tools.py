@@ -15,7 +15,7 @@ import pytest
 
 from tools import archive, stdlib
 from tools.compile_modules import compile_folder
-from tools.serve import ISOLATION_HEADERS, make_server
+from tools.serve import isolation_headers, make_server
 from tools.stamps import Stamps, hash_of
 
 ROOT = Path(__file__).parents[2]
@@ -182,13 +182,27 @@ def test_a_link_out_of_the_folder_is_not_followed(site, get, tmp_path_factory):
 @pytest.mark.parametrize("path", ["/", "/static/engine.wasm", "/nowhere"])
 def test_every_answer_isolates_the_page(get, path):
     response, _ = get(path)
-    assert {name: response.headers[name] for name in ISOLATION_HEADERS} == ISOLATION_HEADERS
+    assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert response.headers["Cross-Origin-Embedder-Policy"] == "credentialless"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "policy"),
+    [
+        ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Safari/605.1.15", "require-corp"),
+        ("Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/143.0 Mobile Safari/604.1", "require-corp"),
+        ("Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0 Safari/537.36", "credentialless"),
+        ("Mozilla/5.0 (X11; rv:145.0) Gecko/20100101 Firefox/145.0", "credentialless"),
+    ],
+)
+def test_only_webkit_gets_the_policy_that_hides_replies_without_cors(user_agent, policy):
+    assert isolation_headers(user_agent)["Cross-Origin-Embedder-Policy"] == policy
 
 
 def test_a_host_that_cannot_isolate_can_be_played(site):
     with serving(site, isolate=False) as get:
         response, _ = get("/")
-        assert not set(ISOLATION_HEADERS) & set(response.headers)
+        assert not set(isolation_headers("")) & set(response.headers)
 
 
 def test_the_app_can_live_under_a_sub_path(site):

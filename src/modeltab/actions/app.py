@@ -113,7 +113,7 @@ class Surroundings(Protocol):
         """Whether the page may reach servers there."""
         ...
 
-    async def answers_without_cors(self, url: str, seconds: float) -> bool:
+    async def answers_without_cors(self, url: str, seconds: float) -> bool | None:
         """Whether anything answers there, within so many seconds."""
         ...
 

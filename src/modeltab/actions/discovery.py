@@ -33,12 +33,15 @@ async def _look(app: App, port: int) -> FoundServer | None:
     origin = f"{HOST}:{port}"
     if origin == app.surroundings.page().origin:
         return None  # this very page
-    if not await app.surroundings.answers_without_cors(origin, LOOK_WITHIN):
+    there = await app.surroundings.answers_without_cors(origin, LOOK_WITHIN)
+    if there is False:
         return None
     found = await recognise(app, origin)
     if found:
         type_, words, fingerprint = found
         return FoundServer(type_.name, origin + fingerprint.base_path, words)
+    if not there:
+        return None  # it cannot be told whether anything is there at all
     usual = next((t, item) for t in app.registry.types for item in t.fingerprints if port in item.ports)
     words = f"Something answers, but not this page. On this port it is usually {usual[0].label}."
     return FoundServer(usual[0].name, origin + usual[1].base_path, words, allows=False)

@@ -72,7 +72,7 @@ async def _ask_around(app: App, evidence: Evidence, type_: ConnectionType) -> Ev
     if evidence.needs_permission:
         permission = await app.surroundings.permission(evidence.space)
     there = await app.surroundings.answers_without_cors(evidence.base_url, LOOK_WITHIN)
-    plainly = there and await _answers_plainly(app, evidence.base_url)
+    plainly = there is not False and await _answers_plainly(app, evidence.base_url)
     return evidence._replace(permission=permission, answers_without_cors=there, answers_without_key=plainly)
 
 

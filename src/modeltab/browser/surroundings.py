@@ -32,8 +32,11 @@ class BrowserSurroundings:
                 return state  # type: ignore[no-any-return]
         return "unknown"
 
-    async def answers_without_cors(self, url: str, seconds: float) -> bool:
-        """Whether anything answers a request that needs no permission of the server. What it says stays hidden."""
+    async def answers_without_cors(self, url: str, seconds: float) -> bool | None:
+        """Whether anything answers a request that needs no permission of the server. What it says stays hidden.
+
+        None where the page cannot tell, because the headers that isolate it hide such an answer, too.
+        """
         controller = js.AbortController.new()
         options = to_object(
             {
@@ -50,9 +53,20 @@ class BrowserSurroundings:
                 await js.fetch(url, options)
             return True
         except (JsException, TimeoutError):
-            return False
+            return None if await _hides_opaque_replies() else False
         finally:
             controller.abort()
+
+
+async def _hides_opaque_replies() -> bool:
+    """Whether this page was sent with the policy under which replies without CORS do not arrive."""
+    if not js.crossOriginIsolated:
+        return False
+    try:
+        reply = await js.fetch(js.location.pathname, to_object({"method": "HEAD"}))
+    except JsException:
+        return True  # what cannot be looked up is not claimed
+    return str(reply.headers.get("cross-origin-embedder-policy")) == "require-corp"
 
 
 def _browser(user_agent: str) -> str:

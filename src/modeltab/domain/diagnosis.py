@@ -22,6 +22,7 @@ Kind = Literal[
     "permission-denied",
     "permission-needed",
     "not-listening",
+    "silent",
     "no-answer",
     "no-cors",
     "no-cors-header",
@@ -95,7 +96,7 @@ class Evidence(NamedTuple):
     :param milliseconds: the round trip of that request.
     :param models: how many it has, None when that was not learnt.
     :param permission: the state of the permission that the target's space needs.
-    :param answers_without_cors: whether a request that needs no CORS was answered; None when it was not tried.
+    :param answers_without_cors: whether a request that needs no CORS was answered; None when that cannot be seen.
     :param answers_without_key: whether a request without any header was answered with CORS; None when it was not tried.
     :param hides_refusal: whether this API answers a wrong key without CORS.
     :param has_key: whether a key went along.
@@ -113,7 +114,7 @@ class Evidence(NamedTuple):
     milliseconds: float = 0.0
     models: int | None = None
     permission: Permission = "unknown"
-    answers_without_cors: bool | None = None
+    answers_without_cors: bool | None = False
     answers_without_key: bool | None = None
     hides_refusal: bool = False
     has_key: bool = False
@@ -171,7 +172,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     kind = _kind(evidence)
     title, text = _WORDS[kind](evidence)
     recipes: tuple[Recipe, ...] = ()
-    if kind in ("no-cors", "no-cors-header"):
+    if kind in ("no-cors", "no-cors-header", "silent"):
         recipes = tuple(r._replace(code=r.code.replace("{origin}", evidence.page.origin)) for r in evidence.allow)
     elif kind in ("not-listening", "permission-needed") and evidence.start and evidence.space == "loopback":
         recipes = (Recipe("Start it with", evidence.start),)
@@ -220,7 +221,7 @@ def _kind_of_silence(evidence: Evidence) -> Kind:
             return "permission-denied"
         if evidence.permission == "prompt":
             return "permission-needed"
-    return "not-listening"
+    return "silent" if evidence.answers_without_cors is None else "not-listening"
 
 
 _Words = tuple[str, str]
@@ -291,6 +292,14 @@ def _not_listening(e: Evidence) -> _Words:
     return f"Nothing listens at {origin}.", f"Start {e.label} there, or correct the address and the port."
 
 
+def _silent(e: Evidence) -> _Words:
+    return (
+        f"No answer from {origin_of(e.base_url)} that this page may see.",
+        f"Either nothing listens there: start {e.label}, or correct the address. Or it does not allow {e.page.origin} (CORS): "
+        "tell it to. This page cannot tell which, because it was sent with Cross-Origin-Embedder-Policy: require-corp.",
+    )
+
+
 def _no_cors(e: Evidence) -> _Words:
     return (
         f"{origin_of(e.base_url)} answers, but does not allow this page (CORS).",
@@ -337,6 +346,7 @@ _WORDS = {
     "permission-denied": _permission_denied,
     "permission-needed": _permission_needed,
     "not-listening": _not_listening,
+    "silent": _silent,
     "no-answer": _as_told,
     "no-cors": _no_cors,
     "no-cors-header": _no_cors_header,
@@ -359,7 +369,7 @@ _STEPS = ("Page", "Permission", "Server", "CORS", "API", "Key", "Models")
 _FAILS_AT: Mapping[Kind, str] = {
     **dict.fromkeys(("offline-only", "offline", "insecure-context", "safari-loopback", "mixed-content"), "Page"),
     **dict.fromkeys(("permission-denied", "permission-needed"), "Permission"),
-    **dict.fromkeys(("not-listening", "no-answer"), "Server"),
+    **dict.fromkeys(("not-listening", "silent", "no-answer"), "Server"),
     **dict.fromkeys(("no-cors", "no-cors-header"), "CORS"),
     **dict.fromkeys(("other-api", "failed", "redirected"), "API"),
     **dict.fromkeys(("key-missing", "keys-locked", "unauthorized", "key-refused-unseen"), "Key"),
