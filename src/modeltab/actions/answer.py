@@ -84,7 +84,8 @@ async def _run(
         await keep(app, conversation, question, intake.message)
         await ensure_unlocked(app, app.connection(model.connection_id))
         request = request._replace(images=await images_of(app, request))
-        await load_model(app, provider, model, request.parameters)
+        if provider.memory and provider.memory.loads_first:
+            await load_model(app, provider, model, request.parameters)
         intake.begin()
         async with aclosing(generate(provider, request)) as events:
             async for event in events:
@@ -131,8 +132,8 @@ async def images_of(app: App, request: ChatRequest) -> dict[str, bytes]:
 
 
 async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
-    """Load a model where that is a step of its own, with its progress in the list and at the answer that waits for it."""
-    if provider.memory is None or not provider.memory.loads_first:
+    """Load a model, with its progress in the list and at the answer that waits for it."""
+    if provider.memory is None:
         return
 
     def progress(fraction: float) -> None:
@@ -140,6 +141,7 @@ async def load_model(app: App, provider: Provider, model: Model, parameters: Par
         _set_progress(app, f"Loading {model.name}: {fraction:.0%}")
 
     before = await provider.memory.loaded()
+    app.update(**with_model_state(app.state, model.key, "Loading", 0.0))
     try:
         await provider.memory.load(model.name, parameters, progress)
     finally:

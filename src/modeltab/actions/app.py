@@ -306,6 +306,6 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         syncs=host is not None and host.syncs,
         loads=memory is not None and memory.loads,
         unloads_one=memory is not None and memory.unloads_one,
-        frees=memory is not None,
+        frees=memory is not None and memory.frees,
         previews=provider.preview is not None,
     )

@@ -197,6 +197,8 @@ def _kind(evidence: Evidence) -> Kind:
         return "other-api"
     if outcome != "unreachable":
         return outcome
+    if not evidence.base_url:
+        return "failed"  # the browser itself, which says why
     return _kind_of_silence(evidence)
 
 

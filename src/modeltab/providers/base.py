@@ -161,11 +161,13 @@ class ModelMemory(Protocol):
     :ivar loads: whether `load` does something now, rather than at the first prompt.
     :ivar loads_first: whether a model has to be loaded before it is asked.
     :ivar unloads_one: whether a single model can be unloaded.
+    :ivar frees: whether a page can have models unloaded at all.
     """
 
     loads: bool
     loads_first: bool
     unloads_one: bool
+    frees: bool
 
     async def loaded(self) -> tuple[str, ...]:
         """The names of the models in memory."""

@@ -58,9 +58,10 @@ class BrowserModel(Provider):
             for name in ("temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "reasoning", "extra_json")
         },
     )
-    loads = True
+    loads = False  # a session of its own for each answer, so there is nothing to do before the first but the download
     loads_first = True
     unloads_one = False
+    frees = False
 
     def __init__(self, connection: Connection, model: LanguageModel) -> None:
         self._connection_id = connection.id

@@ -111,6 +111,7 @@ class InTab(Provider):
     loads = True
     loads_first = True
     unloads_one = True
+    frees = True
 
     def __init__(self, connection_id: str, store: ModelStore, engine: Engine) -> None:
         self._connection_id = connection_id

@@ -31,6 +31,7 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
     syncs = True
     loads = True
     unloads_one = True
+    frees = True
     names_hint = "user/repo:Q4_K_M, as on Hugging Face"
 
     def __init__(self, endpoint: Endpoint, connection_id: str, autoloads: bool) -> None:

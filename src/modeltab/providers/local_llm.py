@@ -62,6 +62,7 @@ class LocalLlm(Provider):
     loads = False
     loads_first = False
     unloads_one = False
+    frees = True
 
     def __init__(self, connection: Connection, transport: Transport) -> None:
         self._connection_id = connection.id

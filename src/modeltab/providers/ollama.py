@@ -63,6 +63,7 @@ class Ollama(Provider):
     loads = True
     loads_first = False
     unloads_one = True
+    frees = True
     names_hint = "llama3.2:1b or hf.co/user/repo:Q4_K_M"
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
