@@ -44,6 +44,8 @@ from modeltab.state.records import UnreadableError, config_from_json
 from modeltab.state.store import Settings, State, Store
 from modeltab.state.updates import running_transfers
 
+_PASTE_AGAIN = "Paste the keys again: edit each connection that needs one."
+
 
 async def start() -> None:
     """Build the app and show it; from the end of this on, every control answers."""
@@ -106,7 +108,7 @@ async def _start() -> None:
     if problem:
         app.alert(ModelTabError(problem, "The default connections and settings apply."))
     if key_problem:
-        app.alert(ModelTabError(key_problem, "Paste the keys again: edit each connection that needs one."))
+        app.alert(ModelTabError(key_problem, _PASTE_AGAIN))
     app.spawn(_fill(app, files))
     app.spawn(connections.watch(app, visible))
     app.spawn(keys.watch(app))
@@ -130,8 +132,10 @@ def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionTy
 async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
     """Another tab has changed what is kept: take it over, so that neither tab undoes what the other did."""
     if name == KEYS:
-        await app.keys.reload()
+        problem = await app.keys.reload()
         app.show_keys()
+        if problem:
+            app.alert(ModelTabError(problem, _PASTE_AGAIN))
     elif name == CONFIG:
         kept, app.foreign, settings, problem = _configuration(config, app.registry)
         if not problem:

@@ -430,6 +430,10 @@ class DictConfig:
             self.value = copied(value)
         return self.problem
 
+    def drop_aside(self) -> None:
+        """Forgets what was moved."""
+        self.aside = None
+
     def clear(self) -> None:
         """Forgets it."""
-        self.value = None
+        self.value = self.aside = None

@@ -161,6 +161,26 @@ USAGE = {
         },
         Usage(15, 20, 2.0, 13.3),
     ),
+    "timings that are no numbers": (
+        {
+            "choices": [],
+            "usage": {"prompt_tokens": "9"},
+            "timings": {
+                "cache_n": None,
+                "prompt_n": 5,
+                "prompt_ms": "500",
+                "predicted_n": {},
+                "predicted_ms": None,
+                "predicted_per_second": "fast",
+            },
+        },
+        Usage(5),
+    ),
+    "timings of another kind": ({"choices": [], "timings": {"queue_ms": 1}}, Usage()),
+    "a time without a count": (
+        {"choices": [], "usage": {"completion_tokens": "2", "completion_time": 0.5}},
+        Usage(tokens_per_second=0.0),
+    ),
 }
 
 

@@ -162,7 +162,7 @@ class App:
     :ivar met: connections that have answered since the page was loaded.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
     :ivar last_used: when a person last did something, in seconds since 1970.
-    :ivar looks: how often each connection has been looked at: only what the latest look finds counts.
+    :ivar looks: the latest look at each connection: only what that finds counts.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ class App:
         self.chosen_files: tuple[TextFile, ...] = ()
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
-        self.looks: dict[str, int] = {}
+        self.looks: dict[str, asyncio.Task[None]] = {}
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()

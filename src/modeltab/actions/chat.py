@@ -6,7 +6,8 @@ from modeltab.actions.answer import answer, keep, new_conversation, set_conversa
 from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.actions.conversations import show
-from modeltab.domain.errors import ModelTabError
+from modeltab.actions.keys import ensure_unlocked
+from modeltab.domain.errors import KeysLocked, ModelTabError
 from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
 from modeltab.domain.messages import Conversation, ImageRef, Message, newest_leaf, path, subtree
 from modeltab.domain.models import Model, split_key
@@ -26,6 +27,9 @@ def send(app: App, event: UiEvent) -> None:
     if not _is_settled(app):
         app.spawn(_send_when_settled(app, event))
         return
+    if _waits_for_key(app):
+        app.spawn(_send_when_unlocked(app, event))
+        return
     model = _chosen_model(app)
     if model is None:
         return
@@ -35,13 +39,28 @@ def send(app: App, event: UiEvent) -> None:
         conversation.id,
         conversation.leaf_id,
         "user",
-        _with_attachments(text, attachments),
+        with_attachments(text, attachments),
         app.clock(),
         images=tuple(a.image for a in attachments if a.image),
     )
     app.update(**with_message(app.state, message), attachments=())
     app.page.set_value("message", "")
     answer(app, conversation, message, model)
+
+
+def _waits_for_key(app: App) -> bool:
+    """Whether the chosen model is not listed only because the key of its connection is locked."""
+    connection_id = split_key(app.state.settings.model)[0]
+    is_listed = model_of(app.state, app.state.settings.model) is not None
+    return not is_listed and app.keys.locked and bool(app.keys.origin(connection_id))
+
+
+async def _send_when_unlocked(app: App, event: UiEvent) -> None:
+    """Send, once the passphrase is typed. Until then the message stays in its box."""
+    connection_id = split_key(app.state.settings.model)[0]
+    await ensure_unlocked(app, app.connection(connection_id))
+    await refresh(app, connection_id)
+    send(app, event)
 
 
 def _is_settled(app: App) -> bool:
@@ -198,8 +217,12 @@ async def attach(app: App, event: UiEvent) -> None:
     """Put text files and images beside the message box, to go with the next message."""
     for file in event.files:
         media_type = media_type_of(await file.head(HEAD_BYTES))
-        item = await (_image(app, file, media_type) if media_type else _text(app, file))
-        app.update(attachments=(*app.state.attachments, item))
+        try:
+            item = await (_image(app, file, media_type) if media_type else _text(app, file))
+        except ModelTabError as error:
+            app.alert(error)  # the others go along all the same
+        else:
+            app.update(attachments=(*app.state.attachments, item))
 
 
 async def _text(app: App, file: TextFile) -> Attachment:
@@ -233,7 +256,8 @@ def remove_attachment(app: App, event: UiEvent) -> None:
     app.update(attachments=tuple(a for a in app.state.attachments if a.id != event.id))
 
 
-def _with_attachments(text: str, attachments: tuple[Attachment, ...]) -> str:
+def with_attachments(text: str, attachments: tuple[Attachment, ...]) -> str:
+    """A message's text, after the text files that go with it."""
     blocks = [f"{a.name}:\n```\n{a.text.rstrip()}\n```" for a in attachments if not a.image]
     return "\n\n".join([*blocks, text] if text else blocks)
 
@@ -243,7 +267,9 @@ def _chosen_model(app: App) -> Model | None:
     model = model_of(app.state, app.state.settings.model)
     if model is None:
         connection_id, name = split_key(app.state.settings.model)
-        if name:
+        if _waits_for_key(app):
+            app.alert(KeysLocked("The keys are locked.", "Unlock them on the Connections page, then try again."))
+        elif name:
             where = connection_name(app.state, connection_id)
             app.alert(
                 ModelTabError(f"{name} is not there now.", f"Choose another model, or look at {where} on the Connections page.")

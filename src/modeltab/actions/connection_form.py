@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from modeltab.actions import doctor
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
-from modeltab.actions.keys import protect_with
+from modeltab.actions.keys import protect_with, protection_of
 from modeltab.domain.connections import Connection, HealthRecord, clean_base_url, origin_of
-from modeltab.domain.errors import BadRequest, KeyMissing, ModelTabError, record_of
-from modeltab.domain.keys import Protection, clean_key
+from modeltab.domain.errors import BadRequest, KeyMissing, ModelTabError, StorageFailed, record_of
+from modeltab.domain.keys import clean_key
 from modeltab.providers.base import ConnectionType, Preset
 from modeltab.state.store import Dialog
 from modeltab.state.updates import with_health
 
 SECRETS = frozenset({"key", "passphrase", "repeat"})
+_SAVING = "Saving…"
 #: The name of the choice for an address that no preset has.
 CUSTOM = ""
 
@@ -87,15 +88,21 @@ async def try_(app: App, event: UiEvent) -> None:
 async def save(app: App, event: UiEvent) -> None:
     """Keep what stands in the dialog, then ask the connection."""
     dialog = app.state.dialog
-    if dialog is None:
+    if dialog is None or dialog.note == _SAVING:
         return
     values = {**dialog.values, **event.values}
+    plain = dialog._replace(values=_without_secrets(values), note="", error=None, busy=False, diagnosis=None)
+    saving = plain._replace(note=_SAVING, busy=True)
+    app.update(dialog=saving)  # encryption takes its time: pressed again meanwhile, nothing is saved twice
     try:
         item = _connection_of(app, dialog.subject or app.new_id(), values)
         await _save_key(app, item, values)
     except ModelTabError as error:
         app.show_keys()
-        app.update(dialog=dialog._replace(values=_without_secrets(values), error=error.record(), note="", diagnosis=None))
+        if app.state.dialog is saving:
+            app.update(dialog=plain._replace(error=error.record()))
+        else:
+            app.alert(error)
         return
     if dialog.subject:
         connections = tuple(item if c.id == item.id else c for c in app.state.connections)
@@ -104,7 +111,7 @@ async def save(app: App, event: UiEvent) -> None:
     app.set_connections(connections)
     app.show_keys()
     app.update(
-        dialog=None,
+        dialog=None if app.state.dialog is saving else app.state.dialog,
         models={key: value for key, value in app.state.models.items() if key != item.id},
         diagnoses={key: value for key, value in app.state.diagnoses.items() if key != item.id},
         **with_health(app.state, item.id, HealthRecord("checking")),
@@ -113,35 +120,37 @@ async def save(app: App, event: UiEvent) -> None:
 
 
 async def _save_key(app: App, item: Connection, values: Mapping[str, str]) -> None:
-    """Keep the key that was typed, in the way that was chosen.
+    """Keep the key that was typed, in the way that was chosen; that way is then the way of all keys.
 
     :raises ModelTabError: when it is no key, or belongs to another address, or the passphrase is missing.
     """
     secret = clean_key(values.get("key", ""))
     kept_for = app.keys.origin(item.id)
-    if not secret:
-        if kept_for and kept_for != origin_of(item.base_url):
-            raise KeyMissing(
-                f"The saved key is for {kept_for} and is not sent to {origin_of(item.base_url)}.",
-                "Paste the key for the new address, or erase the saved one.",
-            )
-        return
+    if not secret and kept_for and kept_for != origin_of(item.base_url):
+        raise KeyMissing(
+            f"The saved key is for {kept_for} and is not sent to {origin_of(item.base_url)}.",
+            "Paste the key for the new address, or erase the saved one.",
+        )
     if app.registry.type_of(item.type).key == "none":
-        raise BadRequest("This API takes no key.", "Empty the field “API key”, or choose another type.")
+        if secret:
+            raise BadRequest("This API takes no key.", "Empty the field “API key”, or choose another type.")
+        return
     if app.keys.locked:
+        if not secret:
+            return
         await app.keys.unlock(values.get("passphrase", ""))
-    protection = values.get("protection") or app.keys.protection
+    protection = protection_of(values.get("protection") or app.keys.protection)
     if protection != app.keys.protection:
         if protection == "passphrase":
             await protect_with(app, values)
         else:
-            await app.keys.protect(_protection_of(protection))
-    app.last_used = app.clock()
-    await app.keys.set(item.id, item.base_url, secret)
-
-
-def _protection_of(value: str) -> Protection:
-    return "session" if value == "session" else "browser"
+            await app.keys.protect(protection)
+    if secret:
+        app.last_used = app.clock()
+        try:
+            await app.keys.set(item.id, item.base_url, secret)
+        except StorageFailed as error:
+            app.alert(error)  # it works until the page is closed
 
 
 def _connection_of(app: App, connection_id: str, values: Mapping[str, str]) -> Connection:

@@ -21,16 +21,27 @@ _KEY_KINDS = frozenset({"unauthorized", "key-missing", "keys-locked", "key-refus
 
 
 async def refresh(app: App, connection_id: str) -> None:
-    """Ask a connection for its health, its models and what of them is in memory. What it cannot tell becomes its health."""
+    """Ask a connection for its health, its models and what of them is in memory. What it cannot tell becomes its health.
+
+    When a later look has begun meanwhile, its end is waited for: only that one is shown.
+    """
     item = connection(app.state, connection_id)
     if item is None:
         return
+    look = app.looks[connection_id] = asyncio.ensure_future(_look(app, item))
+    await asyncio.shield(look)
+    while app.looks[connection_id] is not look:
+        look = app.looks[connection_id]
+        await asyncio.shield(look)
+
+
+async def _look(app: App, item: Connection) -> None:
+    connection_id = item.id
     provider = app.registry.provider(item)
-    look = app.looks[connection_id] = app.looks.get(connection_id, 0) + 1
 
     def is_current() -> bool:
         """Whether no later look has begun, and the connection has not been edited or removed meanwhile."""
-        return app.looks[connection_id] == look and connection(app.state, connection_id) == item
+        return app.looks[connection_id] is asyncio.current_task() and connection(app.state, connection_id) == item
 
     try:
         async with doctor.answered_in_time(item.base_url):
@@ -155,9 +166,15 @@ def ask_remove(app: App, event: UiEvent) -> None:
 
 def remove(app: App, event: UiEvent) -> None:
     """Remove a connection."""
-    app.update(dialog=None, models={key: value for key, value in app.state.models.items() if key != event.id})
-    app.keys.erase(event.id)
-    app.show_keys()
+    app.update(
+        dialog=None,
+        models={key: value for key, value in app.state.models.items() if key != event.id},
+        diagnoses={key: value for key, value in app.state.diagnoses.items() if key != event.id},
+    )
     app.set_connections(tuple(c for c in app.state.connections if c.id != event.id))
     if split_key(app.state.settings.model)[0] == event.id:
         app.set_setting(model="")
+    try:
+        app.keys.erase(event.id)
+    finally:
+        app.show_keys()

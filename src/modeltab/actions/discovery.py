@@ -5,7 +5,7 @@ import asyncio
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.actions.doctor import LOOK_WITHIN, recognise
-from modeltab.domain.connections import Connection, origin_of
+from modeltab.domain.connections import Connection, host_of, is_loopback, origin_of
 from modeltab.state.store import Dialog, FoundServer
 
 HOST = "http://127.0.0.1"
@@ -31,8 +31,9 @@ def _words(found: tuple[FoundServer, ...], ports: list[int]) -> str:
 
 async def _look(app: App, port: int) -> FoundServer | None:
     origin = f"{HOST}:{port}"
-    if origin == app.surroundings.page().origin:
-        return None  # this very page
+    page = app.surroundings.page().origin
+    if is_loopback(host_of(page)) and page.rpartition(":")[2] == str(port):
+        return None  # this very page, by whichever of this machine's names
     there = await app.surroundings.answers_without_cors(origin, LOOK_WITHIN)
     if there is False:
         return None

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 from modeltab.actions.app import App
 from modeltab.domain import errors
-from modeltab.domain.connections import Connection, origin_of
-from modeltab.domain.diagnosis import Diagnosis, Evidence, Outcome, Permission, diagnose
+from modeltab.domain.connections import Connection, host_of, is_loopback, origin_of
+from modeltab.domain.diagnosis import Diagnosis, Evidence, Outcome
+from modeltab.domain.verdicts import diagnose
 from modeltab.providers.base import ConnectionType, Fingerprint, HttpRequest, Provider
 from modeltab.providers.http import decode_json, read
 
@@ -24,6 +25,7 @@ _OUTCOMES: tuple[tuple[type[errors.ModelTabError], Outcome], ...] = (
     (errors.Unreachable, "unreachable"),
     (errors.Redirected, "redirected"),
     (errors.OfflineOnly, "offline-only"),
+    (errors.NotForBrowsers, "not-for-browsers"),
     (errors.KeyMissing, "key-missing"),
     (errors.KeysLocked, "keys-locked"),
     (errors.Unauthorized, "unauthorized"),
@@ -46,13 +48,15 @@ async def examine(app: App, connection: Connection, provider: Provider, has_key:
         allow=type_.allow(connection.base_url),
         start=type_.start,
     )
-    evidence = await _ask(evidence, provider)
+    evidence = await _ask(app, evidence, provider)
+    if evidence.needs_permission:  # looked up afterwards: the request may have made the browser ask
+        evidence = evidence._replace(permission=await app.surroundings.permission(evidence.space))
     if connection.base_url and evidence.outcome in ("unreachable", "wrong"):
         evidence = await (_ask_around if evidence.outcome == "unreachable" else _ask_who)(app, evidence, type_)
     return diagnose(evidence)
 
 
-async def _ask(evidence: Evidence, provider: Provider) -> Evidence:
+async def _ask(app: App, evidence: Evidence, provider: Provider) -> Evidence:
     """The API's own requests."""
     began = time.perf_counter()
     try:
@@ -60,20 +64,19 @@ async def _ask(evidence: Evidence, provider: Provider) -> Evidence:
             version = await provider.check()
             milliseconds = (time.perf_counter() - began) * 1000
             models = len(await provider.models())
-    except errors.ModelTabError as error:
+    except Exception as error:
+        if not isinstance(error, errors.ModelTabError):
+            app.alert(error)  # a defect; the look comes to its end all the same
         outcome: Outcome = next((word for kind, word in _OUTCOMES if isinstance(error, kind)), "failed")
-        return evidence._replace(outcome=outcome, error=error.record())
+        return evidence._replace(outcome=outcome, error=errors.record_of(error))
     return evidence._replace(version=version, milliseconds=milliseconds, models=models)
 
 
 async def _ask_around(app: App, evidence: Evidence, type_: ConnectionType) -> Evidence:
-    """No answer came: what the browser allows, whether anything listens, and whether it is the key's header."""
-    permission: Permission = "unknown"
-    if evidence.needs_permission:
-        permission = await app.surroundings.permission(evidence.space)
+    """No answer came: whether anything listens, and whether it is the key's header."""
     there = await app.surroundings.answers_without_cors(evidence.base_url, LOOK_WITHIN)
     plainly = there is not False and await _answers_plainly(app, evidence.base_url)
-    return evidence._replace(permission=permission, answers_without_cors=there, answers_without_key=plainly)
+    return evidence._replace(answers_without_cors=there, answers_without_key=plainly)
 
 
 async def _answers_plainly(app: App, url: str) -> bool:
@@ -124,8 +127,9 @@ async def answered_in_time(url: str) -> AsyncIterator[None]:
         async with asyncio.timeout(ANSWER_WITHIN):
             yield
     except TimeoutError:
-        raise errors.NoAnswerInTime(
-            f"{url or 'It'} takes requests but does not answer them.",
-            "It may be busy with an answer. Wait, or start it again; then test it.",
-            f"no answer within {ANSWER_WITHIN:.0f} s",
-        ) from None
+        what = f"{url or 'It'} takes requests but does not answer them."
+        todo = "It may be busy with an answer. Wait, or start it again; then test it."
+        if url and not is_loopback(host_of(url)):  # elsewhere, what is not there refuses nothing either
+            what = f"{url} did not answer in {ANSWER_WITHIN:.0f} seconds."
+            todo = "Check the address, and that no firewall is between. If both are right it may be busy: wait, then test it."
+        raise errors.NoAnswerInTime(what, todo, f"no answer within {ANSWER_WITHIN:.0f} s") from None

@@ -16,7 +16,7 @@ WATCH_EVERY = 5.0
 
 async def choose_protection(app: App, event: UiEvent) -> None:
     """Keep the keys in another way. A passphrase is asked for first."""
-    protection = _protection(event.value)
+    protection = protection_of(event.value)
     if protection == app.keys.protection:
         return
     app.show_keys()  # what was pressed shows what is so, until it is so
@@ -25,8 +25,10 @@ async def choose_protection(app: App, event: UiEvent) -> None:
     elif protection == "passphrase":
         app.update(dialog=Dialog("passphrase"))
     else:
-        await app.keys.protect(protection)
-        app.show_keys()
+        try:
+            await app.keys.protect(protection)
+        finally:
+            app.show_keys()
         app.say(f"Keys are kept: {PROTECTIONS[protection]}")
 
 
@@ -38,14 +40,15 @@ def open_passphrase(app: App, event: UiEvent) -> None:
 async def set_passphrase(app: App, event: UiEvent) -> None:
     """Encrypt the keys with the passphrase that was typed."""
     dialog = app.state.dialog
-    if dialog is None:
+    if dialog is None or dialog.busy:
         return
+    app.update(dialog=dialog._replace(busy=True, error=None))
     try:
         await protect_with(app, event.values)
     except ModelTabError as error:
         _refuse(app, dialog, error)
         return
-    app.update(dialog=None)
+    _close(app, dialog)
     app.say("Keys are encrypted")
 
 
@@ -70,7 +73,7 @@ def open_unlock(app: App, event: UiEvent) -> None:
 async def unlock(app: App, event: UiEvent) -> None:
     """Make the keys usable, then go on with what waits for them."""
     dialog = app.state.dialog
-    if dialog is None:
+    if dialog is None or dialog.busy:
         return
     app.update(dialog=dialog._replace(busy=True, error=None))
     try:
@@ -79,7 +82,8 @@ async def unlock(app: App, event: UiEvent) -> None:
         _refuse(app, dialog, error)
         return
     app.last_used = app.clock()
-    app.update(dialog=None, keys=app.keys.status())
+    _close(app, dialog)
+    app.show_keys()
     app.say("Keys are unlocked")
     settle_unlock(app, True)
     locked_out = [c.id for c in app.state.connections if app.keys.origin(c.id)]
@@ -141,8 +145,10 @@ def lock_if_unused(app: App) -> None:
 def erase(app: App, event: UiEvent) -> None:
     """Forget one connection's key, at once."""
     name = app.connection(event.id).name
-    app.keys.erase(event.id)
-    app.show_keys()
+    try:
+        app.keys.erase(event.id)
+    finally:
+        app.show_keys()
     app.say(f"The key of {name} is erased")
 
 
@@ -154,17 +160,27 @@ def ask_erase_all(app: App, event: UiEvent) -> None:
 
 
 def erase_all(app: App, event: UiEvent) -> None:
-    """Forget every key."""
+    """Forget every key. What waits for the passphrase goes on without."""
     app.update(dialog=None)
-    app.keys.erase_all()
-    app.show_keys()
+    try:
+        app.keys.erase_all()
+    finally:
+        app.show_keys()
+        settle_unlock(app, True)
     app.say("All keys are erased")
 
 
-def _protection(value: str) -> Protection:
+def protection_of(value: str) -> Protection:
+    """A choice of the page. :raises BadRequest: when it is none."""
     if value not in PROTECTIONS:
         raise BadRequest(f"Keys cannot be kept like this: {value}.", "Choose one of the three ways.")
     return value  # type: ignore[return-value]
+
+
+def _close(app: App, dialog: Dialog) -> None:
+    """Close a dialog whose work is done, unless the person has closed it and is in another one by now."""
+    if app.state.dialog is not None and app.state.dialog.name == dialog.name:
+        app.update(dialog=None)
 
 
 def _refuse(app: App, dialog: Dialog, error: ModelTabError) -> None:

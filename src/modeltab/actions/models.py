@@ -23,10 +23,12 @@ async def show_more(app: App, model_key_: str) -> None:
     if model is None or teller is None:
         return
     more = await teller.details(model.name)
-    models = tuple(
-        m._replace(details={**m.details, **more}) if m.name == model.name else m for m in app.state.models[model.connection_id]
-    )
-    app.update(models={**app.state.models, model.connection_id: models})
+    if model.connection_id in app.state.models:  # not removed meanwhile
+        models = tuple(
+            m._replace(details={**m.details, **more}) if m.name == model.name else m
+            for m in app.state.models[model.connection_id]
+        )
+        app.update(models={**app.state.models, model.connection_id: models})
 
 
 async def load(app: App, event: UiEvent) -> None:

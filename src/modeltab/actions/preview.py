@@ -2,6 +2,7 @@
 
 from modeltab.actions.answer import images_of
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.chat import with_attachments
 from modeltab.domain.errors import ModelTabError
 from modeltab.domain.messages import Message, path
 from modeltab.domain.models import split_key
@@ -17,9 +18,10 @@ async def open_(app: App, event: UiEvent) -> None:
         raise ModelTabError("This model does not show its prompt.", "llama-server does: choose one of its models.")
     conversation = app.state.conversation
     messages = path(app.state.messages, conversation.leaf_id) if conversation else ()
-    text = app.page.value("message").strip()
-    if text:
-        messages = (*messages, Message("preview", "", None, "user", text, app.clock()))
+    text = with_attachments(app.page.value("message").strip(), app.state.attachments)
+    images = tuple(a.image for a in app.state.attachments if a.image)
+    if text or images:
+        messages = (*messages, Message("preview", "", None, "user", text, app.clock(), images=images))
     asking = Dialog("preview", busy=True)
     app.update(dialog=asking)
     try:

@@ -152,9 +152,18 @@ async def _run(app: App, transfer: Transfer, file: ModelFile | None) -> None:
         app.say(f"{transfer.name} could not be added")
     finally:
         del app.transfers[transfer.id]
+    before = {model.name for model in app.state.models.get(transfer.connection_id, ())}
     await refresh(app, transfer.connection_id)
     if transfer.phase == "done" and model_of(app.state, app.state.settings.model) is None:
-        app.set_setting(model=model_key(transfer.connection_id, transfer.name))
+        app.set_setting(model=_added(app, transfer, before))
+
+
+def _added(app: App, transfer: Transfer, before: set[str]) -> str:
+    """The key of the model that a transfer has brought: a server may list it under a longer name."""
+    names = [model.name for model in app.state.models.get(transfer.connection_id, ())]
+    new = [name for name in names if name not in before]
+    name = new[0] if transfer.name not in names and len(new) == 1 else transfer.name
+    return model_key(transfer.connection_id, name)
 
 
 async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change: Change) -> None:

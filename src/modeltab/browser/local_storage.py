@@ -41,7 +41,10 @@ class LocalStorage:
 
     def set_aside(self, reason: str) -> str:
         """Move an entry that cannot be used out of the way; what to tell about it."""
-        js.localStorage.setItem(self._aside, js.localStorage.getItem(self._name))
+        try:
+            js.localStorage.setItem(self._aside, js.localStorage.getItem(self._name))
+        except JsException as error:  # no room for a second one
+            return f"The saved {self._what} could not be read ({reason}), nor set aside ({error_text(error)})."
         js.localStorage.removeItem(self._name)
         return f"The saved {self._what} could not be read ({reason}). It was set aside under “{self._aside}”."
 
@@ -52,6 +55,10 @@ class LocalStorage:
         except JsException as error:
             return f"The browser does not let this page keep {self._what} ({error_text(error)})."
         return ""
+
+    def drop_aside(self) -> None:
+        """Forget what was set aside."""
+        js.localStorage.removeItem(self._aside)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -22,6 +22,8 @@ PROTECTION_HINTS: Mapping[Protection, str] = {
 _SHOWN = 4
 _SHOWN_FROM = 16
 _DOTS = "••••••••"
+#: What a key never begins or ends with: white space, quotation marks, and what is invisible.
+_AROUND = " \t\r\n\"'`\u00a0\u200b\ufeff"
 _IN_A_HEADER = re.compile(r"[!-~]+(?: [!-~]+)*")
 
 
@@ -57,7 +59,7 @@ def clean_key(text: str) -> str:
 
     :raises BadRequest: when no header can carry it.
     """
-    key = re.sub(r"^(?:Authorization:\s*)?Bearer\s+", "", text.strip(), flags=re.IGNORECASE).strip("\"'")
+    key = re.sub(r"^(?:Authorization:\s*)?Bearer\s+", "", text.strip(_AROUND), flags=re.IGNORECASE).strip(_AROUND)
     if key and not _IN_A_HEADER.fullmatch(key):
         raise BadRequest("This is not a key: it has characters that no key has.", "Copy it again, alone and whole.")
     return key

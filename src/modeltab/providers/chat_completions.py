@@ -176,18 +176,19 @@ def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
         return None
     prompt = usage.get("prompt_tokens_details") or {}
     completion = usage.get("completion_tokens_details") or {}
-    prompt_tokens, completion_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    prompt_tokens, completion_tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     seconds = speed = None
     if timings:
-        prompt_tokens = prompt_tokens or timings.get("cache_n", 0) + timings.get("prompt_n", 0)
-        completion_tokens = completion_tokens or timings.get("predicted_n")
-        seconds = (timings.get("prompt_ms", 0) + timings.get("predicted_ms", 0)) / 1000
-        speed = timings.get("predicted_per_second")
+        prompt_tokens = prompt_tokens or _total(timings, "cache_n", "prompt_n")
+        completion_tokens = completion_tokens or _count(timings.get("predicted_n"))
+        milliseconds = _total(timings, "prompt_ms", "predicted_ms")
+        seconds = None if milliseconds is None else milliseconds / 1000
+        speed = _count(timings.get("predicted_per_second"))
     elif _count(usage.get("completion_time")):  # Groq's: seconds
         speed = (completion_tokens or 0) / usage["completion_time"]
     return Usage(
-        _count(prompt_tokens),
-        _count(completion_tokens),
+        prompt_tokens,
+        completion_tokens,
         seconds,
         speed,
         reasoning_tokens=_count(completion.get("reasoning_tokens")) or None,
@@ -198,6 +199,12 @@ def usage_of(chunk: Mapping[str, Any]) -> Usage | None:
 def _count(value: object) -> Any:
     """A figure, None where it is none: APIs put objects and nulls in its place."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _total(figures: Mapping[str, Any], *names: str) -> Any:
+    """The sum of those figures that are there, None where none is."""
+    found = [figure for figure in map(_count, map(figures.get, names)) if figure is not None]
+    return sum(found) if found else None
 
 
 def error_in_stream(chunk: Mapping[str, Any]) -> ModelTabError:

@@ -75,12 +75,14 @@ class Endpoint:
         :raises ModelTabError: the error that the status stands for.
         """
         async with self.open(method, path, value) as response:
-            body = self._hidden(await read(response))
+            body = await read(response)
         return decode_json(body, self.base_url + path) if body.strip() else None
 
     @asynccontextmanager
     async def open(self, method: str, path: str, value: Json = None) -> AsyncIterator[HttpResponse]:
         """A reply whose body is still to be read; the connection is closed when the block ends.
+
+        What the server repeats of the key is not in it, nor in an error: nothing that is shown, kept or exported has it.
 
         :raises ModelTabError: the error that the status stands for.
         """
@@ -94,8 +96,13 @@ class Endpoint:
             headers["Content-Type"] = "application/json"
             body = json.dumps(value).encode()
         with redacted(key):
-            response = await self.transport.send(HttpRequest(method, url, headers, body))
+            response = _Hiding(await self.transport.send(HttpRequest(method, url, headers, body)), key)
             async with aclosing(response):
+                if 300 <= response.status < 400:
+                    raise errors.Redirected(
+                        f"{url} sends this request on to another address.",
+                        "Type the address that it leads to as the base URL: a key and a prompt go only where you said.",
+                    )
                 if response.status >= 400:
                     raise error_from(response.status, await read(response), url, self._advice, response.headers)
                 yield response
@@ -110,14 +117,14 @@ class Endpoint:
         async with self.open("POST", path, value) as response:
             kind = response.headers.get("content-type", "").lower()
             if "json" in kind and "ndjson" not in kind:
-                yield decode_json(self._hidden(await read(response)), self.base_url + path)
+                yield decode_json(await read(response), self.base_url + path)
                 return
             if "text/html" in kind:
                 raise not_json(await read(response), self.base_url + path)
             decoder = SseDecoder()
             async for chunk in response.iter_bytes():
                 for event in decoder.feed(chunk):
-                    data = self._hidden(event.data.strip().encode())
+                    data = event.data.strip().encode()
                     if data == b"[DONE]":
                         yield None
                     elif data:
@@ -128,20 +135,47 @@ class Endpoint:
         async with self.open("POST", path, value) as response:
             if "text/html" in response.headers.get("content-type", "").lower():
                 raise not_json(await read(response), self.base_url + path)
-            decoder = NdjsonDecoder(self._hidden)
+            decoder = NdjsonDecoder()
             async for chunk in response.iter_bytes():
                 for item in decoder.feed(chunk):
                     yield item
             for item in decoder.end():
                 yield item
 
-    def _hidden(self, data: bytes) -> bytes:
-        """A reply without the key, which a server may repeat: nothing that is shown, kept or exported shall have it."""
-        try:
-            key = self._key()
-        except errors.Unauthorized:  # locked or erased while the answer came
-            return data
-        return data.replace(key.encode(), HIDDEN.encode()) if len(key) >= _HIDDEN_FROM else data
+
+class _Hiding:
+    """A reply without the key that its request had, in whatever pieces it arrives."""
+
+    def __init__(self, response: HttpResponse, key: str) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = response.headers
+        # As it was sent, and as JSON may write it.
+        forms = {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} if len(key) >= _HIDDEN_FROM else set()
+        self._forms = tuple(form.encode() for form in forms)
+
+    async def iter_bytes(self) -> AsyncIterator[bytes]:
+        """The body in pieces."""
+        held = b""  # what may be the beginning of a key: it goes on with the next piece
+        async for chunk in self._response.iter_bytes():
+            chunk = held + chunk
+            for form in self._forms:
+                chunk = chunk.replace(form, HIDDEN.encode())
+            begun = max((_begun(chunk, form) for form in self._forms), default=0)
+            held = chunk[len(chunk) - begun :]
+            if begun < len(chunk):
+                yield chunk[: len(chunk) - begun]
+        if held:
+            yield held
+
+    async def aclose(self) -> None:
+        """End it."""
+        await self._response.aclose()
+
+
+def _begun(chunk: bytes, form: bytes) -> int:
+    """How many bytes at the end of a chunk are the beginning of a form of the key."""
+    return next((n for n in range(min(len(form) - 1, len(chunk)), 0, -1) if chunk.endswith(form[:n])), 0)
 
 
 class redacted:

@@ -20,6 +20,8 @@ from modeltab.providers.llama_models import RUNNING, Entry, bytes_of, entries_of
 POLL_S = 0.5
 #: A model that is told to leave has ten seconds before it is made to; after this many it is left to itself.
 UNLOAD_POLLS = 30
+LOAD_FAILED = "Its log says why: often the memory is too small. Unload others, or choose a smaller model."
+_NOT_REMOVABLE = "A router deletes what it downloaded itself; delete other files in its models folder."
 
 
 class Router(ModelHost, ModelMemory, ModelDownloads):
@@ -41,7 +43,12 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
 
     async def remove(self, name: str) -> None:
         """DELETE /models: only what the server downloaded itself."""
-        await self._endpoint.call("DELETE", f"/models?model={quote(name, safe='')}")
+        try:
+            await self._endpoint.call("DELETE", f"/models?model={quote(name, safe='')}")
+        except ModelTabError as error:
+            if "is not removable" in error.message:
+                error.advice = _NOT_REMOVABLE
+            raise
 
     async def sync(self) -> tuple[Model, ...]:
         """GET /models?reload=1: its folder and presets are read again."""
@@ -68,7 +75,7 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
                 if value != "loading":
                     raise ServerFailed(
                         f"llama-server did not load {name}.",
-                        "Its log says why: often the memory is too small. Unload others, or choose a smaller model.",
+                        LOAD_FAILED,
                         str(status_of(entry))[:400],
                     )
                 on_fraction(progress_of(entry))
@@ -96,7 +103,7 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
         there, under its own, which has the quantization. A download that failed vanishes from the list.
         """
         before = set(await self._entries())
-        total = 0
+        done = total = 0
         try:
             await self._endpoint.call("POST", "/models", {"model": name})
             while True:
@@ -111,8 +118,9 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
             await self._stop(name)
             raise
         wanted = name.casefold()
-        new = (id_.casefold() for id_ in entries if id_ == name or id_ not in before)
-        if not any(id_ == wanted or id_.startswith(f"{wanted}:") for id_ in new):
+        found = {id_ for id_ in entries if id_.casefold() == wanted or id_.casefold().startswith(f"{wanted}:")}
+        # Where it was there before, under its whole name, nothing is new and no byte is missing.
+        if not found or (found <= before and done < total):
             raise ServerFailed(
                 f"llama-server did not download {name}.",
                 "Its log says why: often the disk is full, or the network broke. Start it again: what is there is kept.",

@@ -34,7 +34,7 @@ from modeltab.providers.base import (
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
 from modeltab.providers.http import Endpoint
 from modeltab.providers.llama_models import entries_of, file_name, is_router, routed, single, tokens
-from modeltab.providers.llama_router import Router
+from modeltab.providers.llama_router import LOAD_FAILED, Router
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
@@ -62,7 +62,7 @@ ADVICE = {
     "request (": "Shorten the conversation, or start llama-server with a larger --ctx-size.",
     "Assistant response prefill is incompatible": "Set Reasoning to off, then continue.",
     "model is not loaded": "Load the model first, on the Models page.",
-    "model name=": "A router deletes what it downloaded itself; delete other files in its models folder.",
+    "model '": "Press Sync on the Models page, or choose another model.",
     "model validation failed": "Check the name: user/repo:Q4_K_M, as on Hugging Face.",
 }
 
@@ -166,6 +166,8 @@ class LlamaServer(Provider):
         except ServerFailed as error:
             if "server_error" in error.detail:  # its own failure, which the same request meets again
                 error.transient = False
+            if error.message.endswith("failed to load."):
+                error.advice = LOAD_FAILED
             raise
         for event in reader.end(end_mark):
             yield event
@@ -184,8 +186,9 @@ class LlamaServer(Provider):
         if not props.get("is_sleeping"):
             with suppress(ModelTabError):  # --no-slots
                 slots = await self._endpoint.call("GET", "/slots" + self._query(name))
-                busy = sum(1 for slot in slots if slot["is_processing"])
-                return f"{busy} of {len(slots)} busy"
+                if isinstance(slots, list):
+                    busy = sum(1 for slot in slots if isinstance(slot, dict) and slot.get("is_processing"))
+                    return f"{busy} of {len(slots)} busy"
         return str(total or "")
 
     def _query(self, name: str) -> str:
@@ -247,7 +250,8 @@ def _capabilities(props: Mapping[str, Any]) -> Capabilities:
     params = props["default_generation_settings"].get("params")
     params = params if isinstance(params, dict) else {}
     # Single precision: 0.8 comes as 0.800000011920929.
-    defaults = {name: round(params[name], 6) for name in ("temperature", "top_p", "top_k") if name in params}
+    told = {name: params.get(name) for name in ("temperature", "top_p", "top_k")}
+    defaults = {name: round(value, 6) for name, value in told.items() if isinstance(value, int | float)}
     modalities = props.get("modalities")
     sees = modalities.get("vision") is not False if isinstance(modalities, dict) else True
     return CAPABILITIES._replace(defaults=defaults, images=sees)

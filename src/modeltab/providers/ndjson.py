@@ -4,7 +4,6 @@ Other line separators (U+2028, U+0085, …) may stand unescaped in a JSON string
 """
 
 import json
-from collections.abc import Callable
 
 from modeltab.domain.errors import BadReply
 from modeltab.providers.base import Json
@@ -14,13 +13,9 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
 class NdjsonDecoder:
-    """Decodes one stream.
+    """Decodes one stream."""
 
-    :param cleaned: applied to the bytes of each line before they are read.
-    """
-
-    def __init__(self, cleaned: Callable[[bytes], bytes] = bytes) -> None:
-        self._cleaned = cleaned
+    def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
 
@@ -36,11 +31,11 @@ class NdjsonDecoder:
         complete = b"".join((*self._pieces, chunk[:end]))
         self._pieces, self._size = [], 0
         self._keep(chunk[end + 1 :])
-        return [_value(self._cleaned(line)) for line in complete.split(b"\n") if line.strip()]
+        return [_value(line) for line in complete.split(b"\n") if line.strip()]
 
     def end(self) -> list[Json]:
         """The stream is at its end; the value of a last line that no line feed ended. Half a value is none."""
-        line = self._cleaned(b"".join(self._pieces))
+        line = b"".join(self._pieces)
         self._pieces = []
         try:
             return [json.loads(line)] if line.strip() else []

@@ -32,7 +32,7 @@ from modeltab.providers.base import (
     Transport,
 )
 from modeltab.providers.http import Endpoint, bearer
-from modeltab.providers.ollama_chat import LOAD_OPTIONS, PARAMETERS, ChatReader, body_of, error_in_line, options_of
+from modeltab.providers.ollama_chat import PARAMETERS, ChatReader, body_of, error_in_line, options_of
 from modeltab.providers.ollama_models import details_of, entries_of, listed, name_of
 
 DEFAULT_URL = "http://127.0.0.1:11434"
@@ -115,11 +115,9 @@ class Ollama(Provider):
         return tuple(name_of(entry) for entry in await self._running())
 
     async def load(self, name: str, parameters: Parameters, on_fraction: OnFraction) -> None:
-        """POST /api/generate without a prompt. With other options than the next question's, that would load it again."""
-        body: dict[str, Json] = {"model": name, "stream": False}
-        options = options_of(parameters, LOAD_OPTIONS)
-        if options:
-            body["options"] = options
+        """POST /api/generate without a prompt, with the options of the next question: with others it would load again."""
+        options = options_of(parameters)
+        body = {"model": name, "stream": False, **({"options": options} if options else {})}
         await self._endpoint.call("POST", "/api/generate", body)
 
     async def unload(self, name: str) -> None:
@@ -166,8 +164,6 @@ class Ollama(Provider):
                     yield event
             return
         except BadRequest as error:
-            if "does not support thinking" in error.message:
-                error.advice = _NO_THINKING
             if not isinstance(body.get("think"), str) or not error.message.startswith("think value"):
                 raise
         async with aclosing(self._chat({**body, "think": True})) as events:
@@ -183,6 +179,12 @@ class Ollama(Provider):
                         yield event
                     if reader.finished:
                         return
+            for event in reader.end():
+                yield event
+        except BadRequest as error:
+            if "does not support thinking" in error.message:
+                error.advice = _NO_THINKING
+            raise
         except ServerFailed as error:
             if error.detail.startswith("500 "):  # Ollama's own: a model that does not fit does not fit later either
                 error.transient = False

@@ -5,7 +5,7 @@ asked rather than its OpenAI-compatible one because only here the size of the co
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from modeltab.domain.errors import BadReply, ModelTabError
@@ -36,24 +36,27 @@ OPTIONS = {
     "n_gpu_layers": "num_gpu",
     "n_batch": "num_batch",
 }
-#: Those that count when a model is loaded: another value loads it again.
-LOAD_OPTIONS = ("n_ctx", "n_gpu_layers", "n_batch")
 PARAMETERS = frozenset({"system_prompt", "reasoning", "extra_json", *OPTIONS})
 
 FINISH_REASONS: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 
 
-def options_of(parameters: Parameters, names: Iterable[str] = OPTIONS) -> dict[str, Json]:
-    """What a person set, as Ollama's `options`."""
-    values = {OPTIONS[name]: getattr(parameters, name) for name in names}
-    return {option: value for option, value in values.items() if value is not None}
+def options_of(parameters: Parameters) -> dict[str, Json]:
+    """What a person set, as Ollama's `options`; an `options` object in the extra JSON adds to them and comes last.
+
+    :raises BadRequest: when the extra JSON is not an object.
+    """
+    values = {option: getattr(parameters, name) for name, option in OPTIONS.items()}
+    options = {option: value for option, value in values.items() if value is not None}
+    extra = extra_fields(parameters.extra_json).get("options")
+    return {**options, **extra} if isinstance(extra, dict) else options
 
 
 def body_of(request: ChatRequest) -> dict[str, Json]:
     """The request's body.
 
-    The extra JSON goes to its top level (`format`, `keep_alive`, …) and comes last; an `options` object in it is merged
-    into the options, so that {"options": {"min_p": 0.1}} adds one and keeps the others.
+    The extra JSON goes to its top level (`format`, `keep_alive`, …) and comes last; its `options` are merged, so that
+    {"options": {"min_p": 0.1}} adds one and keeps the others.
 
     :raises BadRequest: when the extra JSON is not an object.
     """
@@ -69,13 +72,8 @@ def body_of(request: ChatRequest) -> dict[str, Json]:
     body: dict[str, Json] = {"model": request.model, "messages": messages, "stream": True}
     if parameters.reasoning:
         body["think"] = False if parameters.reasoning == "off" else parameters.reasoning
-    extra = extra_fields(parameters.extra_json)
     options = options_of(parameters)
-    if isinstance(extra.get("options"), dict):
-        options.update(extra.pop("options"))
-    if options:
-        body["options"] = options
-    return {**body, **extra}
+    return {**body, **extra_fields(parameters.extra_json), **({"options": options} if options else {})}
 
 
 def error_in_line(line: Mapping[str, Json], advice: Advice) -> ModelTabError:
@@ -112,8 +110,12 @@ class ChatReader:
             events += self._tags.feed(str(message["content"]))
         events += [self._call(call) for call in message.get("tool_calls") or () if isinstance(call, dict)]
         if line.get("done"):
-            events += [*self._tags.end(), *usage_of(line), self._finished(line)]
+            events += [*self.end(), *usage_of(line), self._finished(line)]
         return events
+
+    def end(self) -> list[Event]:
+        """What was held back of an answer that says no more."""
+        return self._tags.end()
 
     def _call(self, call: Mapping[str, Any]) -> ToolCallDelta:
         """A tool's call. It comes whole, its arguments as an object; versions differ in how they count, so we count."""

@@ -13,7 +13,7 @@ from modeltab.domain.errors import BadReply
 #: An event longer than this, in bytes, is no answer of a model but an attack on the tab's memory, or a mistake.
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
-_LF = 10
+_LF, _CR = 10, 13
 
 
 class ServerSentEvent(NamedTuple):
@@ -21,6 +21,10 @@ class ServerSentEvent(NamedTuple):
 
     data: str
     event: str = "message"
+
+
+#: Makes a tuple without the checks and defaults of the class's own call: a third of the time that an event costs.
+_new = tuple.__new__
 
 
 class SseDecoder:
@@ -41,7 +45,8 @@ class SseDecoder:
 
         :raises BadReply: when an event is longer than `MAX_EVENT_BYTES`.
         """
-        chunk = self._normalised(chunk)
+        if not self._begun or self._after_cr or _CR in chunk:
+            chunk = self._normalised(chunk)
         if not chunk:
             return []
         last = chunk.rfind(b"\n\n")
@@ -52,9 +57,12 @@ class SseDecoder:
         else:
             self._keep(chunk)
             return []
-        complete = b"".join((*self._pieces, chunk[:end]))
-        self._pieces, self._size = [], 0
-        self._keep(chunk[end:])
+        complete = chunk[:end]
+        if self._pieces:
+            complete = b"".join((*self._pieces, complete))
+            self._pieces, self._size = [], 0
+        if end < len(chunk):
+            self._keep(chunk[end:])
         return _events(complete.decode("utf-8", "replace"))
 
     def _normalised(self, chunk: bytes) -> bytes:
@@ -70,7 +78,7 @@ class SseDecoder:
         if self._after_cr and chunk:
             self._after_cr = False
             chunk = chunk.removeprefix(b"\n")
-        if b"\r" in chunk:
+        if _CR in chunk:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return chunk
@@ -89,6 +97,12 @@ class SseDecoder:
 
 def _events(text: str) -> list[ServerSentEvent]:
     """The events of a text that ends with an empty line."""
+    if text.startswith("data: "):
+        if text.find("\n", 6) == len(text) - 2:
+            return [_new(ServerSentEvent, (text[6:-2], "message"))]
+        values = text[6:-2].split("\n\ndata: ")
+        if text.count("\n") == 2 * len(values):  # no line but these: the usual stream, and no work for each of its lines
+            return [_new(ServerSentEvent, (value, "message")) for value in values]
     events = []
     for block in text.split("\n\n"):
         if block.startswith("data:") and "\n" not in block:

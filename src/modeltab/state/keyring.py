@@ -4,6 +4,7 @@ Keys are not in the state and not in the configuration: what shows, logs or expo
 the origin of the base URL that it was typed for.
 """
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -16,9 +17,13 @@ from modeltab.state.records import UnreadableError
 
 #: The version of the record, and of what the passphrase becomes: PBKDF2 with SHA-256, as many rounds as OWASP asks for.
 KEYS_VERSION = 1
+KDF = "PBKDF2-SHA-256"
 ROUNDS = 600_000
+#: More rounds than this, on record, would hold the page up for minutes: nobody wrote that.
+MOST_ROUNDS = 20_000_000
 SALT_BYTES = 16
 SHORTEST_PASSPHRASE = 8
+_STILL_THERE = "What was kept may still be there: clear this page's site data in the browser's settings."
 _CHECK = b"ModelTab"
 _CHECK_CONTEXT = "check"
 
@@ -72,8 +77,12 @@ class KeyRecord(Protocol):
         """Move a record that cannot be used out of the way; what to tell about it."""
         ...
 
+    def drop_aside(self) -> None:
+        """Forget what was moved out of the way."""
+        ...
+
     def clear(self) -> None:
-        """Forget it."""
+        """Forget it, and what was moved out of the way."""
         ...
 
 
@@ -87,6 +96,7 @@ class KeyRing:
         self._sealed: dict[str, tuple[str, Sealed]] = {}
         self._lock: Record = {}
         self._opened: Any = None
+        self._turn = asyncio.Lock()  # encryption takes its time: what it works on changes for one at a time
         self.protection: Protection = "browser"
 
     @property
@@ -106,17 +116,21 @@ class KeyRing:
             return self._record.set_aside(str(error))
         return problem
 
-    async def reload(self) -> None:
-        """Another tab has changed the record: take it as it is now, and stay unlocked if the passphrase is the same."""
-        lock, opened = self._lock, self._opened
-        kept = self._keys if self.protection == "session" else {}
-        self._forget()
-        self.load()
-        if self.protection == "session":
-            self._keys = kept
-        elif self.protection == "passphrase" and opened is not None and lock == self._lock:
-            self._opened = opened
-            await self._open_all()
+    async def reload(self) -> str:
+        """Another tab has changed the record: take it as it is now, and stay unlocked if the passphrase is the same.
+
+        What is wrong with the record, or an empty text.
+        """
+        async with self._turn:
+            lock, opened = self._lock, self._opened
+            kept = self._keys if self.protection == "session" else {}
+            self._forget()
+            problem = self.load()
+            if self.protection == "session":
+                self._keys = kept
+            elif self.protection == "passphrase" and opened is not None and lock == self._lock:
+                self._opened, self._keys = opened, await self._opened_with(opened)
+            return problem
 
     def key(self, connection: Connection) -> str:
         """The key for a connection's address, empty when it has none.
@@ -156,58 +170,76 @@ class KeyRing:
         :raises KeysLocked: when keys are encrypted and the passphrase has not been typed.
         :raises StorageFailed: when the browser keeps nothing; it is usable until the page is closed.
         """
-        if self.locked:
-            raise KeysLocked("The keys are locked.", "Unlock them with your passphrase, then save again.")
-        key = self._keys[connection_id] = StoredKey(origin_of(base_url), secret)
-        if self.protection == "passphrase":
-            self._sealed[connection_id] = await self._seal(connection_id, key)
-        self._write()
+        async with self._turn:
+            if self.locked:
+                raise KeysLocked("The keys are locked.", "Unlock them with your passphrase, then save again.")
+            key = StoredKey(origin_of(base_url), secret)
+            if self.protection == "passphrase":
+                self._sealed[connection_id] = await self._seal(self._opened, connection_id, key)
+            if not self.locked:
+                self._keys[connection_id] = key
+            self._write("The key works until the page is closed. Allow site data for this page to keep it.")
 
     def erase(self, connection_id: str) -> None:
-        """Forget a connection's key, in memory and on record. Needs no passphrase."""
-        self._keys.pop(connection_id, None)
-        self._sealed.pop(connection_id, None)
-        self._write()
+        """Forget a connection's key, in memory and on record. Needs no passphrase.
+
+        :raises StorageFailed: when it stays on record.
+        """
+        if self.origin(connection_id):
+            self._keys.pop(connection_id, None)
+            self._sealed.pop(connection_id, None)
+            self._write(_STILL_THERE)
 
     def erase_all(self) -> None:
-        """Forget every key, and the passphrase; how keys are kept stays unless that needs a passphrase."""
+        """Forget every key, and the passphrase; how keys are kept stays unless that needs a passphrase.
+
+        :raises StorageFailed: when they stay on record.
+        """
         protection: Protection = "browser" if self.protection == "passphrase" else self.protection
         self._forget()
         self.protection = protection
-        self._write()
+        self._write(_STILL_THERE)
+        self._record.drop_aside()
 
     async def protect(self, protection: Protection, passphrase: str = "") -> None:
-        """Keep the keys in another way from now on, those that are there too.
+        """Keep the keys in another way from now on, those that are there too. Plain ones that were set aside go.
 
         :param passphrase: the new one, for "passphrase".
         :raises KeysLocked: when the keys that are there cannot be read yet.
-        :raises BadRequest: when the passphrase is too short.
+        :raises BadRequest: when the passphrase is too short, or this page cannot encrypt.
+        :raises StorageFailed: when the browser refuses; then they are kept as they were.
         """
-        if self.locked:
-            raise KeysLocked("The keys are locked.", "Unlock them first; or erase them.")
-        if protection == "passphrase":
-            if len(passphrase) < SHORTEST_PASSPHRASE:
-                raise BadRequest(
-                    f"The passphrase is too short: {SHORTEST_PASSPHRASE} characters at least.",
-                    "Four or five words make a good one.",
-                )
-            await self._new_lock(passphrase)
-        else:
-            self._lock, self._opened, self._sealed = {}, None, {}
-        self.protection = protection
-        self._write()
+        async with self._turn:
+            if self.locked:
+                raise KeysLocked("The keys are locked.", "Unlock them first; or erase them.")
+            before = self.protection, self._lock, self._opened, self._sealed
+            if protection == "passphrase":
+                await self._new_lock(passphrase)
+            else:
+                self._lock, self._opened, self._sealed = {}, None, {}
+            self.protection = protection
+            try:
+                self._write("Nothing has changed: the keys are kept as before. Allow site data for this page.")
+            except StorageFailed:
+                self.protection, self._lock, self._opened, self._sealed = before
+                raise
+            if protection != "browser":
+                self._record.drop_aside()
 
     async def unlock(self, passphrase: str) -> None:
         """Make the encrypted keys usable.
 
         :raises WrongPassphrase: when it is another.
         """
-        if self.protection != "passphrase":
-            return
-        opened = await self._vault.derive(passphrase, _bytes(self._lock["salt"]), self._lock["rounds"])
-        await self._vault.open(opened, _sealed(self._lock["check"]), _CHECK_CONTEXT)
-        self._opened = opened
-        await self._open_all()
+        async with self._turn:
+            if self.protection != "passphrase":
+                return
+            lock = self._lock
+            opened = await self._vault.derive(passphrase, _bytes(lock["salt"]), lock["rounds"])
+            await self._vault.open(opened, _sealed(lock["check"]), _CHECK_CONTEXT)
+            keys = await self._opened_with(opened)
+            if self.protection == "passphrase":  # not erased meanwhile
+                self._opened, self._keys = opened, {id_: key for id_, key in keys.items() if id_ in self._sealed}
 
     def lock(self) -> None:
         """Forget the passphrase and what it opened."""
@@ -227,23 +259,37 @@ class KeyRing:
         self.protection = "browser"
 
     async def _new_lock(self, passphrase: str) -> None:
+        """Seal every key anew. Until all are, nothing changes; what is erased meanwhile stays erased."""
+        if not self._vault.available:
+            raise BadRequest("This page cannot encrypt.", "Open the app over https, or from this machine.")
+        if len(passphrase) < SHORTEST_PASSPHRASE:
+            raise BadRequest(
+                f"The passphrase is too short: {SHORTEST_PASSPHRASE} characters at least.",
+                "Four or five words make a good one.",
+            )
+        keys = dict(self._keys)
         salt = self._vault.random(SALT_BYTES)
         opened = await self._vault.derive(passphrase, salt, ROUNDS)
         check = await self._vault.seal(opened, _CHECK, _CHECK_CONTEXT)
-        self._lock = {"kdf": "PBKDF2-SHA-256", "rounds": ROUNDS, "salt": _text(salt), "check": _json(check)}
+        sealed = {id_: await self._seal(opened, id_, key) for id_, key in keys.items()}
+        left = [id_ for id_ in keys if self.origin(id_)]
+        self._lock = {"kdf": KDF, "rounds": ROUNDS, "salt": _text(salt), "check": _json(check)}
         self._opened = opened
-        self._sealed = {id_: await self._seal(id_, key) for id_, key in self._keys.items()}
+        self._keys = {id_: keys[id_] for id_ in left}
+        self._sealed = {id_: sealed[id_] for id_ in left}
 
-    async def _seal(self, connection_id: str, key: StoredKey) -> tuple[str, Sealed]:
-        return key.origin, await self._vault.seal(self._opened, key.secret.encode(), _context(connection_id, key.origin))
+    async def _seal(self, opened: Any, connection_id: str, key: StoredKey) -> tuple[str, Sealed]:
+        return key.origin, await self._vault.seal(opened, key.secret.encode(), _context(connection_id, key.origin))
 
-    async def _open_all(self) -> None:
-        for id_, (origin, sealed) in self._sealed.items():
+    async def _opened_with(self, opened: Any) -> dict[str, StoredKey]:
+        keys = {}
+        for id_, (origin, sealed) in list(self._sealed.items()):
             try:
-                text = await self._vault.open(self._opened, sealed, _context(id_, origin))
+                text = await self._vault.open(opened, sealed, _context(id_, origin))
             except WrongPassphrase:
                 continue  # changed in storage, or moved there: `key` tells, and the others are usable
-            self._keys[id_] = StoredKey(origin, text.decode())
+            keys[id_] = StoredKey(origin, text.decode())
+        return keys
 
     def _take(self, value: Any) -> None:
         if not isinstance(value, Mapping) or value.get("version") != KEYS_VERSION:
@@ -254,15 +300,17 @@ class KeyRing:
         self.protection = protection
         entries = value.get("keys") or {}
         if protection == "browser":
-            self._keys = {id_: StoredKey(str(entry["origin"]), str(entry["key"])) for id_, entry in entries.items()}
+            self._keys = {id_: StoredKey(_string(entry["origin"]), _string(entry["key"])) for id_, entry in entries.items()}
         elif protection == "passphrase":
+            # What is unreadable is found now, not at the passphrase.
             self._lock = dict(value["lock"])
-            _sealed(self._lock["check"]), _bytes(self._lock["salt"])  # unreadable ones are found now, not at the passphrase
-            if not isinstance(self._lock["rounds"], int):
+            _sealed(self._lock["check"]), _bytes(self._lock["salt"])
+            rounds = self._lock["rounds"]
+            if self._lock["kdf"] != KDF or not isinstance(rounds, int) or not ROUNDS <= rounds <= MOST_ROUNDS:
                 raise UnreadableError("it does not say how the passphrase is used")
-            self._sealed = {id_: (str(entry["origin"]), _sealed(entry)) for id_, entry in entries.items()}
+            self._sealed = {id_: (_string(entry["origin"]), _sealed(entry)) for id_, entry in entries.items()}
 
-    def _write(self) -> None:
+    def _write(self, advice: str) -> None:
         value: Record = {"version": KEYS_VERSION, "protection": self.protection}
         if self.protection == "browser":
             value["keys"] = {id_: {"origin": key.origin, "key": key.secret} for id_, key in self._keys.items()}
@@ -271,12 +319,18 @@ class KeyRing:
             value["keys"] = {id_: {"origin": origin, **_json(sealed)} for id_, (origin, sealed) in self._sealed.items()}
         problem = self._record.write(value)
         if problem:
-            raise StorageFailed(problem, "The key works until the page is closed. Allow site data for this page to keep it.")
+            raise StorageFailed(problem, advice)
 
 
 def _context(connection_id: str, origin: str) -> str:
     """What a sealed key is bound to: moved to another connection or origin in storage, it does not open."""
     return json.dumps([connection_id, origin])
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnreadableError("an entry is not a text")
+    return value
 
 
 def _text(data: bytes) -> str:

@@ -78,7 +78,7 @@ def _key(state: State, connection: Connection) -> Html:
     hint = state.keys.hints.get(connection.id)
     if hint is None:
         return EMPTY
-    text = f"Key {hint.masked}" if hint.masked else "Key, locked"
+    text = f"Key {hint.masked}" if hint.masked else "Key, locked" if state.keys.locked else "Key, unreadable: paste it again"
     if hint.origin != origin_of(connection.base_url):
         text += f", for {hint.origin}: not sent to this address"
     erase = button("Erase key", "key.erase", connection.id, f"Erase key of {connection.name}", "small danger")

@@ -89,7 +89,7 @@ def passphrase_form(dialog: Dialog) -> Html:
         extra=EMPTY,
         cancel=button("Cancel", "dialog.close"),
         save="Encrypt",
-        disabled=False,
+        disabled=dialog.busy,
     )
 
 
