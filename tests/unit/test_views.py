@@ -29,6 +29,7 @@ from modeltab.state.store import (
     Storage,
 )
 from modeltab.views import message as message_view
+from modeltab.views.chat import PICKER_SHOWS
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 from modeltab.views.page import REGIONS, PageView
@@ -222,6 +223,15 @@ def test_what_is_typed_keeps_the_models_whose_name_or_connection_has_it(typed, f
     shown = region("model-picker", at("chat", picker=Picker(True, typed)))
     assert shown.names("option") == found
     assert shown.one("combobox")["value"] == typed
+
+
+def test_a_picker_shows_a_hundred_of_many_models_and_the_chosen_one_among_them():
+    many = {"server": tuple(Model("server", f"model-{n:03}") for n in range(150))}
+    shown = region("model-picker", at("chat", models=many, settings=Settings(model="server/model-149"), picker=Picker(True)))
+    assert len(shown.all("option")) == PICKER_SHOWS
+    assert shown.all("option")[-1]["aria-selected"] == "true"
+    assert "100 of 150 models. Type to find the others." in shown.text
+    assert "Type to find" not in region("model-picker", at("chat", models=many, picker=Picker(True, "14"))).text
 
 
 def test_a_picker_without_a_find_or_without_models_says_so():

@@ -47,8 +47,20 @@ _STOP = Template(
 _HINT = Template('<span class="composer-hint">{text}</span>')
 
 
+#: Hosted APIs list hundreds of models; nobody looks through more of them than this.
+PICKER_SHOWS = 100
+
+
 def matches(state: State) -> list[Model]:
-    """The models that the picker shows: all, or those whose name or connection has what is typed."""
+    """The models that the picker shows: all, or those whose name or connection has what is typed; the first of them, and
+    the chosen one.
+    """
+    found = _matching(state)
+    chosen = [model for model in found[PICKER_SHOWS:] if model.key == state.settings.model]
+    return [*found[: PICKER_SHOWS - len(chosen)], *chosen]
+
+
+def _matching(state: State) -> list[Model]:
     wanted = state.picker.query.strip().casefold()
     found = all_models(state)
     if not wanted:
@@ -84,7 +96,11 @@ def _options(state: State, shown: list[Model]) -> Html:
             note=" · ".join(filter(None, [size_of(model), model.state if model.state != "On disk" else ""])),
         )
         groups.setdefault(model.connection_id, []).append(choice)
-    return _OPTIONS(groups=join(_GROUP(name=connection_name(state, key), options=join(group)) for key, group in groups.items()))
+    parts = [_GROUP(name=connection_name(state, key), options=join(group)) for key, group in groups.items()]
+    count = len(_matching(state))
+    if count > len(shown):
+        parts.append(_NOTHING(text=f"{len(shown)} of {count} models. Type to find the others."))
+    return _OPTIONS(groups=join(parts))
 
 
 def size_of(model: Model) -> str:
