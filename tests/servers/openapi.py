@@ -179,6 +179,9 @@ def _translated(value: Any, old: bool, closed: bool, name: str = "") -> Any:
     }
     if is_schema and old:
         _modernise(result)
+    if is_schema and "oneOf" in result and "anyOf" not in result:
+        # Vendors write it where several may well fit: OpenAI's own example of a message is two kinds of its items.
+        result["anyOf"] = result.pop("oneOf")
     if is_schema and closed:
         _close(result)
     return result

@@ -337,7 +337,7 @@ def test_a_conversation_with_images_goes_as_items_of_the_input(provider, scripte
     )
     body = sent(scripted).json()
     image = {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgouLi4u", "detail": "auto"}
-    text = {"type": "output_text", "text": "A pixel.", "annotations": []}
+    text = {"type": "output_text", "text": "A pixel.", "annotations": [], "logprobs": []}
     assert body["input"] == [
         {"type": "message", "role": "system", "content": [{"type": "input_text", "text": "Obey."}]},
         {"type": "message", "role": "user", "content": [image, {"type": "input_text", "text": "What is it?"}]},

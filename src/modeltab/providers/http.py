@@ -151,8 +151,8 @@ class _Hiding:
         self.status = response.status
         self.headers = response.headers
         # As it was sent, and as JSON may write it.
-        forms = {key, json.dumps(key)[1:-1], key.replace("/", "\\/")} if len(key) >= _HIDDEN_FROM else set()
-        self._forms = tuple(form.encode() for form in forms)
+        forms = (key, json.dumps(key)[1:-1]) if len(key) >= _HIDDEN_FROM else ()
+        self._forms = tuple({written.encode() for form in forms for written in (form, form.replace("/", "\\/"))})
 
     async def iter_bytes(self) -> AsyncIterator[bytes]:
         """The body in pieces."""

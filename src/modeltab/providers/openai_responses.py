@@ -135,7 +135,7 @@ def _item(turn: Turn, place: int) -> dict[str, Json]:
     """A turn as an item of the input."""
     if turn.role == "assistant":
         # Servers want an answer back with all that it came with; its id only has to look like one, as nothing is stored.
-        said = {"type": "output_text", "text": turn.text, "annotations": []}
+        said = {"type": "output_text", "text": turn.text, "annotations": [], "logprobs": []}
         return {"type": "message", "role": "assistant", "id": f"msg_{place}", "status": "completed", "content": [said]}
     content: list[Json] = [
         {"type": "input_image", "image_url": f"data:{media_type};base64,{data}", "detail": "auto"}
