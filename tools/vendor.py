@@ -61,6 +61,8 @@ LIBRARIES = (
     ),
     Library("dompurify", "dompurify", {"dist/purify.es.mjs": ""}),
     Library("idiomorph", "idiomorph", {"dist/idiomorph.esm.js": ""}),
+    Library("hash-wasm", "hash-wasm", {"dist/sha256.umd.min.js": ""}),
+    Library("@huggingface/jinja", "jinja", {"dist/index.js": ""}),
 )
 
 
