@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import http.client
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -45,11 +46,20 @@ class PathFile:
         self.path = path
         self.name = name or path.name
         self.size = path.stat().st_size
+        self.stamp = str(path.stat().st_mtime)
 
-    async def head(self, count: int) -> bytes:
-        """The first ``count`` bytes."""
+    async def read(self, start: int, end: int) -> bytes:
+        """The bytes from ``start`` up to ``end``."""
         with self.path.open("rb") as file:
-            return file.read(count)
+            file.seek(start)
+            return file.read(end - start)
+
+    async def sha256(self, on_bytes: OnBytes) -> str:
+        """The SHA-256 of the whole."""
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        on_bytes(self.size)
+        return digest
 
     async def text(self) -> str:
         """The whole of it."""
@@ -162,8 +172,10 @@ class RealTransport:
 
         return RealResponse(line, await line.wait_for(exchange))
 
-    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> RealResponse:
-        """Posts a PathFile as multipart/form-data, in pieces, and tells how far it got."""
+    async def upload(
+        self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes, headers: Mapping[str, str] = {}
+    ) -> RealResponse:
+        """Posts a PathFile as multipart/form-data, or as it is, in pieces, and tells how far it got."""
         assert isinstance(file, PathFile)
         line = _Line(url)
         head = (
@@ -171,6 +183,9 @@ class RealTransport:
             "Content-Type: application/octet-stream\r\n\r\n"
         ).encode()
         tail = f"\r\n--{BOUNDARY}--\r\n".encode()
+        content_type = f"multipart/form-data; boundary={BOUNDARY}"
+        if not field:
+            head, tail, content_type = b"", b"", "application/octet-stream"
         length = len(head) + file.size + len(tail)
         loop = asyncio.get_running_loop()
 
@@ -179,7 +194,7 @@ class RealTransport:
                 on_bytes(sent)
 
         def exchange() -> http.client.HTTPResponse:
-            line.open("POST", {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "Content-Length": str(length)})
+            line.open("POST", {**headers, "Content-Type": content_type, "Content-Length": str(length)})
             line.send(head)
             sent = 0
             with file.path.open("rb") as content:

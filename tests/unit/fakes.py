@@ -29,10 +29,16 @@ class MemoryFile:
         self.name = name
         self.data = content.encode() if isinstance(content, str) else content
         self.size = len(self.data)
+        self.stamp = ""
 
-    async def head(self, count: int) -> bytes:
-        """The first `count` bytes."""
-        return self.data[:count]
+    async def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`."""
+        return self.data[start:end]
+
+    async def sha256(self, on_bytes: OnBytes) -> str:
+        """The SHA-256 of the whole."""
+        on_bytes(self.size)
+        return hashlib.sha256(self.data).hexdigest()
 
     async def text(self) -> str:
         """The whole of it."""
@@ -123,7 +129,9 @@ class CannedTransport:
             raise reply
         return reply
 
-    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> CannedResponse:
+    async def upload(
+        self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes, headers: Mapping[str, str] = {}
+    ) -> CannedResponse:
         """Not part of what is tested with it."""
         raise NotImplementedError
 

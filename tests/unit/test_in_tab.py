@@ -84,7 +84,7 @@ def test_the_loaded_model_says_how_it_runs(tab, engine):
 
 def test_a_file_is_copied_into_storage_and_tells_how_far_it_is(tab, files):
     told: list[int] = []
-    run(tab.add(MemoryFile("chosen.bin", b"GGUF" * 10), "c.gguf", told.append))
+    run(tab.add(MemoryFile("chosen.bin", b"GGUF" * 10), "c.gguf", lambda step, sent: told.append(sent)))
     assert told == [20, 40]
     assert files.files["c.gguf"] == 40
 

@@ -112,7 +112,7 @@ def test_a_file_that_was_copied_by_hand_is_listed_after_a_sync(local, echo):
 def test_a_file_goes_up_whole_and_tells_how_far_it_is(local, echo, tmp_path):
     file = gguf(tmp_path, "chosen.gguf", 200_000)
     told: list[int] = []
-    run(local.add(file, "stored.gguf", told.append))
+    run(local.add(file, "stored.gguf", lambda step, sent: told.append(sent)))
     assert names(run(local.models())) == ["stored.gguf"]
     assert (echo.folder / "stored.gguf").read_bytes() == file.path.read_bytes()
     assert len(told) > 1
@@ -122,7 +122,7 @@ def test_a_file_goes_up_whole_and_tells_how_far_it_is(local, echo, tmp_path):
 
 def test_the_file_is_the_multipart_part_named_file(faulty, scripted, tmp_path):
     scripted.on("POST", "/models", json_reply({"message": "", "filename": "a.gguf", "model_info": {}}))
-    run(faulty.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda sent: None))
+    run(faulty.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda step, sent: None))
     request = scripted.wait_for_request("POST", "/models")
     assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
     assert b'name="file"; filename="a.gguf"' in request.body
@@ -379,22 +379,22 @@ def test_the_reference_server_refuses_an_empty_question(local):
 
 def test_the_reference_server_refuses_a_name_twice(local, tmp_path):
     file = gguf(tmp_path, "a.gguf")
-    run(local.add(file, "a.gguf", lambda sent: None))
+    run(local.add(file, "a.gguf", lambda step, sent: None))
     with pytest.raises(errors.Conflict, match="File already exists") as caught:
-        run(local.add(file, "a.gguf", lambda sent: None))
+        run(local.add(file, "a.gguf", lambda step, sent: None))
     assert "Delete the model of that name" in caught.value.advice
 
 
 @pytest.mark.parametrize(("name", "words"), [("a.txt", "Invalid file type"), ("", "No file selected")])
 def test_the_reference_server_refuses_a_file_that_is_not_named_as_a_model(local, tmp_path, name, words):
     with pytest.raises(errors.BadRequest, match=words):
-        run(local.add(gguf(tmp_path, "a.gguf"), name, lambda sent: None))
+        run(local.add(gguf(tmp_path, "a.gguf"), name, lambda step, sent: None))
 
 
 def test_a_file_above_the_servers_limit_is_refused_with_the_limit_and_its_name(tmp_path):
     with echo_server(tmp_path / "models", max_content_length=2048) as server:
         with pytest.raises(errors.TooLarge) as caught:
-            run(provider_of(server.url).add(gguf(tmp_path, "a.gguf", 5000), "a.gguf", lambda sent: None))
+            run(provider_of(server.url).add(gguf(tmp_path, "a.gguf", 5000), "a.gguf", lambda step, sent: None))
         assert caught.value.message == "Request is too large. The limit is 2.0 KB."
         assert "MAX_CONTENT_LENGTH" in caught.value.advice
         assert run(provider_of(server.url).models()) == ()
@@ -475,7 +475,7 @@ def test_without_a_server_nothing_is_reachable(endpoint, tmp_path):
         with pytest.raises(errors.Unreachable):
             run(call(provider))
         with pytest.raises(errors.Unreachable):
-            run(provider.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda sent: None))
+            run(provider.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda step, sent: None))
 
 
 @pytest.mark.parametrize("reply", [None, [], "text", 5, {}, {"error": None}], ids=repr)
@@ -526,7 +526,7 @@ def test_an_upload_that_the_server_drops_is_unreachable_and_has_told_how_far_it_
     scripted.on("POST", "/models", Reply(drop_upload_after=1000))
     told: list[int] = []
     with pytest.raises(errors.Unreachable):
-        run(faulty.add(gguf(tmp_path, "a.gguf", 8_000_000), "a.gguf", told.append))
+        run(faulty.add(gguf(tmp_path, "a.gguf", 8_000_000), "a.gguf", lambda step, sent: told.append(sent)))
     assert told and told == sorted(told)
     assert told[-1] < 8_000_000
 
@@ -536,7 +536,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing_on_the_server(local, echo, t
 
     async def cancel_half_way() -> None:
         started = asyncio.Event()
-        task = asyncio.ensure_future(local.add(file, "a.gguf", lambda sent: started.set()))
+        task = asyncio.ensure_future(local.add(file, "a.gguf", lambda step, sent: started.set()))
         await started.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -551,7 +551,7 @@ def test_an_upload_that_is_cancelled_leaves_nothing_on_the_server(local, echo, t
 def test_an_upload_that_is_answered_with_another_shape_is_not_taken_for_stored(faulty, scripted, tmp_path):
     scripted.on("POST", "/models", json_reply({"ok": True}))
     with pytest.raises(errors.BadReply):
-        run(faulty.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda sent: None))
+        run(faulty.add(gguf(tmp_path, "a.gguf"), "a.gguf", lambda step, sent: None))
 
 
 def test_an_answer_that_is_closed_early_closes_its_connection(faulty, scripted):

@@ -216,7 +216,7 @@ async def delete(app: App, event: UiEvent) -> None:
 async def attach(app: App, event: UiEvent) -> None:
     """Put text files and images beside the message box, to go with the next message."""
     for file in event.files:
-        media_type = media_type_of(await file.head(HEAD_BYTES))
+        media_type = media_type_of(await file.read(0, HEAD_BYTES))
         try:
             item = await (_image(app, file, media_type) if media_type else _text(app, file))
         except ModelTabError as error:
@@ -228,7 +228,7 @@ async def attach(app: App, event: UiEvent) -> None:
 async def _text(app: App, file: TextFile) -> Attachment:
     if file.size > MAX_ATTACHMENT_BYTES:
         raise ModelTabError(f"{file.name} is too large to go with a message.", "Attach text files up to 1 MB.")
-    if b"\0" in await file.head(4096):
+    if b"\0" in await file.read(0, 4096):
         raise ModelTabError(f"{file.name} is neither text nor an image.", "Attach text, code, CSV, PNG, JPEG and the like.")
     return Attachment(app.new_id(), file.name, await file.text())
 

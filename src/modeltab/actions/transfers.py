@@ -172,11 +172,11 @@ async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change
         raise ModelTabError("This connection takes no model files.", "Choose another destination.")
     meter = RateMeter()
 
-    def progress(sent: int) -> None:
+    def progress(step: str, sent: int) -> None:
         rate = meter.add(app.clock(), sent)
-        change(sent=sent, rate=rate, phase="processing" if sent >= file.size else "sending")
+        change(step=step, sent=sent, rate=rate, phase="processing" if sent >= file.size else "sending")
 
-    progress(0)
+    progress("", 0)
     await uploads.add(file, name, progress)
 
 
@@ -198,7 +198,7 @@ async def model_file_name(file: ModelFile) -> str:
     """
     if file.size == 0:
         raise NotAModel(f"{file.name} is empty.", "Choose the complete model file.")
-    if await file.head(len(MAGIC)) != MAGIC:
+    if await file.read(0, len(MAGIC)) != MAGIC:
         raise NotAModel(
             f"{file.name} is not a GGUF file.", "Choose a .gguf file: models of other kinds have to be converted first."
         )

@@ -108,7 +108,9 @@ class BrowserTransport:
             )
         return FetchResponse(response, controller, request.url)
 
-    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> XhrResponse:
+    async def upload(
+        self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes, headers: Mapping[str, str] = {}
+    ) -> XhrResponse:
         """Post a file. The browser reads it from disk as it goes: memory stays flat."""
         assert isinstance(file, BrowserFile)
         self._check_allowed(url)
@@ -124,17 +126,21 @@ class BrowserTransport:
             if not ended.done():
                 ended.set_result(event.type)
 
-        form = js.FormData.new()
-        form.append(field, file.handle, name)
+        body = file.handle
+        if field:
+            body = js.FormData.new()
+            body.append(field, file.handle, name)
         request = js.XMLHttpRequest.new()
         request.open("POST", url)
         request.responseType = "arraybuffer"
+        for header, value in headers.items():
+            request.setRequestHeader(header, value)
         proxies = [create_proxy(progress), create_proxy(end)]
         request.upload.addEventListener("progress", proxies[0])
         for kind in ("load", "error", "abort", "timeout"):
             request.addEventListener(kind, proxies[1])
         try:
-            request.send(form)
+            request.send(body)
             if await ended != "load":
                 raise broken_upload(url, sent, file.size)
             return XhrResponse(request.status, request.response.to_bytes())

@@ -19,7 +19,7 @@ class Array(NamedTuple):
     """
 
     type: str
-    count: int
+    length: int
     first: tuple["Scalar | Array", ...]
 
 

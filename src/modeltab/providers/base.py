@@ -11,10 +11,13 @@ from modeltab.domain.connections import Connection, origin_of
 from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Parameters, ParameterValue
+from modeltab.files.values import Header
 
 Json = Any
 #: Called with the bytes that have gone so far.
 OnBytes = Callable[[int], None]
+#: Called with the word for what is being done with a file ("" while it is sent) and how many of its bytes are done.
+OnStep = Callable[[str, int], None]
 #: Called with a fraction, 0 to 1.
 OnFraction = Callable[[float], None]
 #: The key of a connection at the moment of a request, empty when there is none. Raises KeysLocked, KeyMissing.
@@ -49,13 +52,21 @@ class HttpResponse(Protocol):
 
 
 class ModelFile(Protocol):
-    """A file that a person chose. Its bytes stay where they are; only the edge knows how to send them."""
+    """A file. Its bytes stay where they are; only the edge knows how to send them.
+
+    :ivar stamp: differs where the content may differ: a file's time of change, a server's ETag.
+    """
 
     name: str
     size: int
+    stamp: str
 
-    async def head(self, count: int) -> bytes:
-        """The first `count` bytes."""
+    async def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`; fewer where the file ends before that."""
+        ...
+
+    async def sha256(self, on_bytes: OnBytes) -> str:
+        """The SHA-256 of its content, in hexadecimal, never holding it in memory."""
         ...
 
 
@@ -70,8 +81,12 @@ class Transport(Protocol):
         """
         ...
 
-    async def upload(self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes) -> HttpResponse:
+    async def upload(
+        self, url: str, field: str, file: ModelFile, name: str, on_bytes: OnBytes, headers: Mapping[str, str] = {}
+    ) -> HttpResponse:
         """Post a file as the one part `field` of multipart/form-data, under `name`, never holding it in memory.
+
+        Without a `field` the file is the whole body.
 
         :raises Unreachable: when no answer comes; `on_bytes` has told how far it got.
         """
@@ -117,12 +132,65 @@ class ModelUploads(Protocol):
     """Takes model files.
 
     :ivar max_file_bytes: the largest file that it takes by default, None for no limit.
+    :ivar takes_shards: whether a model may come in several files.
+    :ivar fetches: whether `add` takes a file that is at an address on the web.
     """
 
     max_file_bytes: int | None
+    takes_shards: bool
+    fetches: bool
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
         """Store a file as the model `name`."""
+        ...
+
+
+class Unfinished(NamedTuple):
+    """A file of which a part is stored.
+
+    :param size: bytes of the whole, `received` of the part.
+    :param sources: the addresses that it comes from; empty when it came from a person's own disk.
+    :param stamp: of the file that it is a part of.
+    :param sha256: of the whole, empty while unknown.
+    """
+
+    name: str
+    size: int
+    received: int
+    sources: tuple[str, ...] = ()
+    stamp: str = ""
+    sha256: str = ""
+
+
+class PartialFiles(Protocol):
+    """Keeps what has arrived of a file when its transfer stops: `add` of the same file goes on from there."""
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """The parts that nobody is writing to now."""
+        ...
+
+    async def discard(self, name: str) -> None:
+        """Delete the part of a file."""
+        ...
+
+
+class ModelFiles(Protocol):
+    """Gives the files of its models back."""
+
+    async def files(self, name: str) -> tuple[ModelFile, ...]:
+        """The files of a model: one, or its shards in order."""
+        ...
+
+
+class Trash(Protocol):
+    """Keeps deleted models for a while."""
+
+    async def restore(self, name: str) -> None:
+        """Have a deleted model again."""
+        ...
+
+    async def empty(self) -> None:
+        """Give the room of deleted models back."""
         ...
 
 
@@ -194,6 +262,14 @@ class ModelDetails(Protocol):
         ...
 
 
+class ModelHeaders(Protocol):
+    """Tells what stands in the header of a model's file."""
+
+    async def header(self, name: str) -> Header:
+        """The header, as far as the API tells it."""
+        ...
+
+
 class RenderedPrompt(NamedTuple):
     """A request as the model reads it: the text that the chat template makes, and how many tokens that is."""
 
@@ -216,10 +292,14 @@ class Provider(Protocol):
     capabilities: Capabilities
     host: ModelHost | None = None
     uploads: ModelUploads | None = None
+    partials: PartialFiles | None = None
+    files: ModelFiles | None = None
+    trash: Trash | None = None
     downloads: ModelDownloads | None = None
     copies: ModelCopies | None = None
     memory: ModelMemory | None = None
     model_details: ModelDetails | None = None
+    headers: ModelHeaders | None = None
     preview: PromptPreview | None = None
 
     async def check(self) -> str:

@@ -25,6 +25,7 @@ from modeltab.providers.base import (
     ModelUploads,
     OnBytes,
     OnFraction,
+    OnStep,
     Provider,
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
@@ -107,6 +108,8 @@ class InTab(Provider):
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
     )
     max_file_bytes: int | None = None
+    takes_shards = False
+    fetches = True
     syncs = False
     loads = True
     loads_first = True
@@ -136,9 +139,9 @@ class InTab(Provider):
         """The list, read again."""
         return await self.models()
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
         """Copy a file into storage."""
-        await self._store.add(file, name, on_bytes)
+        await self._store.add(file, name, lambda done: on_step("", done))
 
     async def remove(self, name: str) -> None:
         """Delete a file, unloading it first."""

@@ -22,8 +22,8 @@ from modeltab.providers.base import (
     ModelHost,
     ModelMemory,
     ModelUploads,
-    OnBytes,
     OnFraction,
+    OnStep,
     Preset,
     Provider,
     Transport,
@@ -58,6 +58,8 @@ class LocalLlm(Provider):
         defaults={"temperature": 0.6, "n_gpu_layers": 40, "n_batch": 512},
     )
     max_file_bytes: int | None = 10 * 1024**3
+    takes_shards = False
+    fetches = False
     syncs = True
     loads = False
     loads_first = False
@@ -89,10 +91,10 @@ class LocalLlm(Provider):
         reply = await self._endpoint.call("POST", "/models/sync")
         return self._models(reply.get("data") if isinstance(reply, dict) else None)
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
         """POST /models: the file as the multipart part "file"."""
         url = self._endpoint.base_url + "/models"
-        response = await self._transport.upload(url, "file", file, name, on_bytes)
+        response = await self._transport.upload(url, "file", file, name, lambda sent: on_step("", sent))
         body = await read(response)
         if response.status == 413:
             advice = {"": "The server's limit is MAX_CONTENT_LENGTH: raise it and start the server again."}
