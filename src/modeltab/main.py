@@ -77,6 +77,7 @@ async def _start() -> None:
         transport,
         BrowserSurroundings(),
         starter=lambda: RemoteFile(STARTER.name, STARTER.size, _starter_sources(store.state.settings.offline_only)),
+        remote_file=lambda part: RemoteFile(part.name, part.size, part.sources),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )

@@ -93,6 +93,7 @@ class Rig:
             self.transport,
             self.surroundings,
             lambda: self.starter,
+            lambda part: MemoryFile(part.name, bytes(part.size)),
             self.clock,
             self._new_id,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modeltab.actions.transfers import model_file_name
+from modeltab.actions.onboarding import model_file_name
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.errors import NotAModel
 from tests.servers.scripted import Reply, json_reply

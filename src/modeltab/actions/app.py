@@ -9,7 +9,7 @@ from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
-from modeltab.providers.base import ModelFile, Provider, Transport
+from modeltab.providers.base import ModelFile, Provider, Transport, Unfinished
 from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
@@ -157,7 +157,9 @@ class App:
 
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
-    :ivar chosen_files: what waits in the dialog "Add model".
+    :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
+        those that were told to pause.
+    :ivar candidates: the files of what waits in the dialog "Add model", by its id.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
@@ -177,6 +179,7 @@ class App:
         transport: Transport,
         surroundings: Surroundings,
         starter: Callable[[], ModelFile],
+        remote_file: Callable[[Unfinished], ModelFile],
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -190,13 +193,15 @@ class App:
         self.transport = transport
         self.surroundings = surroundings
         self.starter = starter
+        self.remote_file = remote_file
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None
         self.answering: asyncio.Task[None] | None = None
         self.transfers: dict[str, asyncio.Task[None]] = {}
-        self.lanes: dict[str, asyncio.Lock] = {}
-        self.chosen_files: tuple[TextFile, ...] = ()
+        self.jobs: dict[str, ModelFile | None] = {}
+        self.pausing: set[str] = set()
+        self.candidates: dict[str, tuple[ModelFile, ...]] = {}
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
@@ -299,6 +304,9 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         takes_url=type_.takes_url,
         key=type_.key,
         adds=uploads is not None,
+        resumes=provider.partials is not None,
+        takes_shards=uploads is not None and uploads.takes_shards,
+        fetches=uploads is not None and uploads.fetches,
         max_file_bytes=uploads.max_file_bytes if uploads else None,
         downloads=downloads.names_hint if downloads else "",
         removes=host is not None,

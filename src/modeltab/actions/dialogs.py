@@ -6,7 +6,7 @@ from modeltab.actions.keys import settle_unlock
 
 def close(app: App, event: UiEvent) -> None:
     """Close the open dialog."""
-    app.chosen_files = ()
+    app.candidates = {}
     app.update(dialog=None)
     settle_unlock(app, False)
 

@@ -1,21 +1,23 @@
-"""Add models: files to a server or into the tab, and what a server brings by itself; one at a time to each place."""
+"""The queue of transfers: files to a server or into the tab, and what a server brings by itself; two at a time.
+
+A transfer's entry in the state says how it is; what it sends is kept in `App.jobs` for as long as it may go on or again.
+"""
 
 import asyncio
 from contextlib import aclosing
+from itertools import pairwise
 from typing import Any, Protocol
 
-from modeltab.actions.app import App, TextFile, UiEvent
+from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
-from modeltab.domain.catalogue import STARTER
-from modeltab.domain.errors import ErrorRecord, ModelTabError, NotAModel, record_of
+from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.models import model_key
 from modeltab.domain.transfers import ENDED, RateMeter, Transfer
 from modeltab.providers.base import ModelFile
-from modeltab.state.store import Dialog
-from modeltab.state.updates import model_of, running_transfers, with_transfer
-from modeltab.views import format as fmt
+from modeltab.state.updates import model_of, transfer_of, with_transfer
 
-MAGIC = b"GGUF"
+#: More would share the same disk and the same line, and each would take longer to be of use.
+AT_ONCE = 2
 
 
 class Change(Protocol):
@@ -24,134 +26,172 @@ class Change(Protocol):
     def __call__(self, **fields: Any) -> None: ...
 
 
-def open_dialog(app: App, event: UiEvent) -> None:
-    """Open "Add model"; files that were dropped are in it already."""
-    app.chosen_files = event.files
-    if app.state.dialog and app.state.dialog.name == "add-model":
-        app.page.set_value("model-file", "")  # what is dropped takes the place of what was chosen
-    app.update(dialog=Dialog("add-model", values={"destination": _destination(app)}, note=_describe(app, event.files)))
-
-
-def _destination(app: App) -> str:
-    """Where files go unless the person says otherwise: to the first place that takes them and answers."""
-    facts = app.state.facts
-    takes = [c.id for c in app.state.connections if facts[c.id].adds]
-    takes += [c.id for c in app.state.connections if facts[c.id].downloads and not facts[c.id].adds]
-    healthy = [key for key in takes if key in app.state.health and app.state.health[key].health == "healthy"]
-    return (healthy or takes or [""])[0]
-
-
-def choose_files(app: App, event: UiEvent) -> None:
-    """Files were chosen in the dialog."""
-    app.chosen_files = event.files
-    if app.state.dialog:
-        app.update(dialog=app.state.dialog._replace(values=event.values, note=_describe(app, event.files), error=None))
-
-
-def choose_destination(app: App, event: UiEvent) -> None:
-    """Another destination was chosen in the dialog."""
-    if app.state.dialog:
-        app.update(dialog=app.state.dialog._replace(values=event.values))
-
-
-def _describe(app: App, files: tuple[TextFile, ...]) -> str:
-    if not files:
-        return ""
-    return ", ".join(f"{file.name} ({fmt.size(file.size)})" for file in files)
-
-
-def save(app: App, event: UiEvent) -> None:
-    """Start the transfers."""
-    dialog = app.state.dialog
-    files = app.chosen_files or event.files
-    if dialog is None:
-        return
-    destination = event.values["destination"]
-    facts = app.state.facts[destination]
-    source = event.values.get("source", "").strip()
-    if facts.downloads and source:
-        app.chosen_files = ()
-        app.update(dialog=None)
-        download(app, source, destination)
-        return
-    if not files or not facts.adds:
-        error = ErrorRecord("No file is chosen.", "Choose one or several model files.")
-        if not facts.adds:
-            error = ErrorRecord("This connection takes no files.", f"Name a model that it can bring: {facts.downloads}.")
-        app.update(dialog=dialog._replace(values=event.values, error=error))
-        return
-    app.chosen_files = ()
-    app.update(dialog=None)
-    for file in files:
-        start(app, file, file.name, destination)
-
-
-def add_starter(app: App, event: UiEvent) -> None:
-    """Bring the starter model into the tab and choose it. Pressed again while it comes, it changes nothing."""
-    facts = app.state.facts
-    connection_id = next(c.id for c in app.state.connections if facts[c.id].permanent and facts[c.id].adds)
-    key = model_key(connection_id, STARTER.name)
-    if model_of(app.state, key):
-        app.set_setting(model=key)
-        return
-    if all(t.name != STARTER.name for t in running_transfers(app.state)):
-        start(app, app.starter(), STARTER.name, connection_id)
-
-
 def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
-    """Put a file into its destination's queue."""
-    transfer = Transfer(app.new_id(), name, connection_id, file.size)
-    app.update(**with_transfer(app.state, transfer))
-    app.transfers[transfer.id] = app.spawn(_run(app, transfer, file))
+    """Put a file into the queue. Where a part of it is there already, it goes on from there."""
+    resumes = app.state.facts[connection_id].resumes
+    for old in app.state.transfers:
+        if (old.name, old.connection_id) == (name, connection_id) and old.phase in ("paused", "failed"):
+            _forget(app, old.id)
+    _enqueue(app, Transfer(app.new_id(), name, connection_id, file.size, resumes=resumes), file)
 
 
 def download(app: App, name: str, connection_id: str) -> None:
     """Let a connection's server bring a model by itself."""
-    transfer = Transfer(app.new_id(), name, connection_id, 0, is_download=True)
+    _enqueue(app, Transfer(app.new_id(), name, connection_id, 0, is_download=True, resumes=True), None)
+
+
+async def find_unfinished(app: App) -> None:
+    """Show the transfers that a reload, a crash or a lost network has broken off, so that they can go on."""
+    for connection in app.state.connections:
+        partials = app.provider(connection.id).partials
+        for part in await partials.unfinished() if partials else ():
+            if any((t.name, t.connection_id) == (part.name, connection.id) for t in app.state.transfers):
+                continue
+            transfer = Transfer(
+                app.new_id(),
+                part.name,
+                connection.id,
+                part.size,
+                part.received,
+                phase="paused",
+                resumes=True,
+                needs_file=not part.sources,
+            )
+            if part.sources:
+                app.jobs[transfer.id] = app.remote_file(part)
+            app.update(**with_transfer(app.state, transfer))
+
+
+def pause(app: App, event: UiEvent) -> None:
+    """Stop a transfer so that it can go on later."""
+    transfer = transfer_of(app.state, event.id)
+    if transfer is None:
+        return
+    if transfer.id in app.transfers:
+        app.pausing.add(transfer.id)
+        app.cancel(app.transfers[transfer.id])
+    elif transfer.phase == "queued":
+        app.update(**with_transfer(app.state, transfer._replace(phase="paused")))
+
+
+def resume(app: App, event: UiEvent) -> None:
+    """Let a transfer go on that was paused, or try again what failed."""
+    transfer = transfer_of(app.state, event.id)
+    if transfer and transfer.phase in ("paused", "failed") and transfer.id in app.jobs:
+        app.update(**with_transfer(app.state, transfer._replace(phase="queued", error=None, step="")))
+        pump(app)
+
+
+def resume_with_file(app: App, event: UiEvent) -> None:
+    """The file of a broken transfer was chosen again."""
+    transfer = transfer_of(app.state, event.id)
+    if transfer is None or not event.files:
+        return
+    file = event.files[0]
+    if file.size != transfer.size:
+        raise ModelTabError(
+            f"{file.name} is not the file that was being added: it has another size.",
+            f"Choose {transfer.name} again, or cancel that transfer and add this file as a new one.",
+        )
+    app.jobs[transfer.id] = file
+    app.update(**with_transfer(app.state, transfer._replace(needs_file=False)))
+    resume(app, event)
+
+
+async def cancel(app: App, event: UiEvent) -> None:
+    """Cancel a transfer, and delete what has arrived of it."""
+    transfer = transfer_of(app.state, event.id)
+    if transfer is None or transfer.phase in ENDED:
+        return
+    if transfer.id in app.transfers:
+        app.pausing.discard(transfer.id)
+        app.cancel(app.transfers[transfer.id])
+        return
+    app.update(**with_transfer(app.state, transfer._replace(phase="cancelled", rate=None)))
+    await _discard(app, transfer)
+    app.say(f"{transfer.name} is cancelled")
+
+
+async def dismiss(app: App, event: UiEvent) -> None:
+    """Take a transfer that has ended out of sight; what has arrived of one that failed goes with it."""
+    transfer = transfer_of(app.state, event.id)
+    if transfer is None:
+        return
+    _forget(app, transfer.id)
+    if transfer.phase == "failed":
+        await _discard(app, transfer)
+
+
+def move_up(app: App, event: UiEvent) -> None:
+    """Let a transfer that waits go before the one that waits before it."""
+    items = list(app.state.transfers)
+    waiting = [place for place, item in enumerate(items) if item.phase == "queued"]
+    for before, place in pairwise(waiting):
+        if items[place].id == event.id:
+            items[before], items[place] = items[place], items[before]
+            app.update(transfers=tuple(items))
+            return
+
+
+def pump(app: App) -> None:
+    """Begin as many of the transfers that wait as may go at once."""
+    for transfer in app.state.transfers:
+        if len(app.transfers) >= AT_ONCE:
+            return
+        if transfer.phase == "queued" and transfer.id not in app.transfers:
+            app.transfers[transfer.id] = app.spawn(_run(app, transfer))
+
+
+def _enqueue(app: App, transfer: Transfer, file: ModelFile | None) -> None:
+    app.jobs[transfer.id] = file
     app.update(**with_transfer(app.state, transfer))
-    app.transfers[transfer.id] = app.spawn(_run(app, transfer, None))
+    pump(app)
 
 
-def cancel(app: App, event: UiEvent) -> None:
-    """Cancel a transfer."""
-    app.cancel(app.transfers.get(event.id))
+def _forget(app: App, transfer_id: str) -> None:
+    app.jobs.pop(transfer_id, None)
+    app.update(transfers=tuple(t for t in app.state.transfers if t.id != transfer_id))
 
 
-def dismiss(app: App, event: UiEvent) -> None:
-    """Take a transfer that has ended out of sight."""
-    app.update(transfers=tuple(t for t in app.state.transfers if t.id != event.id))
+async def _discard(app: App, transfer: Transfer) -> None:
+    if transfer.resumes and not transfer.is_download:
+        partials = app.provider(transfer.connection_id).partials
+        if partials:
+            await partials.discard(transfer.name)
 
 
-async def _run(app: App, transfer: Transfer, file: ModelFile | None) -> None:
-    """One transfer from its place in the queue to its end, whatever the end is. Without a file it is a download."""
+async def _run(app: App, transfer: Transfer) -> None:
+    """One transfer from its turn to its end, whatever the end is."""
+    file = app.jobs[transfer.id]
 
     def change(**fields: Any) -> None:
         nonlocal transfer
-        if transfer.phase not in ENDED:  # progress may still be told after a cancel
+        if transfer.phase not in ENDED and transfer.phase != "paused":  # progress may still be told after a cancel
             transfer = transfer._replace(**fields)
             app.update(**with_transfer(app.state, transfer))
 
     try:
-        async with app.lanes.setdefault(transfer.connection_id, asyncio.Lock()):
-            if file is None:
-                change(phase="sending")
-                await _download(app, transfer, change)
-            else:
-                name = await model_file_name(file)
-                change(phase="sending", name=name)
-                await _send(app, transfer, file, name, change)
-        change(phase="done", sent=transfer.size, rate=None)
+        change(phase="sending", error=None)
+        await (_download(app, transfer, change) if file is None else _send(app, transfer, file, change))
+        change(phase="done", sent=transfer.size, rate=None, step="")
         app.say(f"{transfer.name} is added")
     except asyncio.CancelledError:
-        change(phase="cancelled", rate=None)
-        app.say(f"{transfer.name} is cancelled")
+        paused = transfer.id in app.pausing
+        change(phase="paused" if paused else "cancelled", rate=None)
+        if not paused:
+            await _discard(app, transfer)
+        app.say(f"{transfer.name} is {transfer.phase}")
     except Exception as error:
         if not isinstance(error, ModelTabError):
             app.alert(error)
         change(phase="failed", rate=None, error=record_of(error))
         app.say(f"{transfer.name} could not be added")
     finally:
+        app.pausing.discard(transfer.id)
         del app.transfers[transfer.id]
+        if transfer.phase in ("done", "cancelled"):
+            app.jobs.pop(transfer.id, None)
+        pump(app)
     before = {model.name for model in app.state.models.get(transfer.connection_id, ())}
     await refresh(app, transfer.connection_id)
     if transfer.phase == "done" and model_of(app.state, app.state.settings.model) is None:
@@ -159,14 +199,14 @@ async def _run(app: App, transfer: Transfer, file: ModelFile | None) -> None:
 
 
 def _added(app: App, transfer: Transfer, before: set[str]) -> str:
-    """The key of the model that a transfer has brought: a server may list it under a longer name."""
+    """The key of the model that a transfer has brought: a server may list it under another name."""
     names = [model.name for model in app.state.models.get(transfer.connection_id, ())]
     new = [name for name in names if name not in before]
     name = new[0] if transfer.name not in names and len(new) == 1 else transfer.name
     return model_key(transfer.connection_id, name)
 
 
-async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change: Change) -> None:
+async def _send(app: App, transfer: Transfer, file: ModelFile, change: Change) -> None:
     uploads = app.provider(transfer.connection_id).uploads
     if uploads is None:
         raise ModelTabError("This connection takes no model files.", "Choose another destination.")
@@ -174,10 +214,10 @@ async def _send(app: App, transfer: Transfer, file: ModelFile, name: str, change
 
     def progress(step: str, sent: int) -> None:
         rate = meter.add(app.clock(), sent)
-        change(step=step, sent=sent, rate=rate, phase="processing" if sent >= file.size else "sending")
+        phase = "processing" if sent >= file.size and not step else "sending"
+        change(step=step, sent=sent, rate=rate, phase=phase)
 
-    progress("", 0)
-    await uploads.add(file, name, progress)
+    await uploads.add(file, transfer.name, progress)
 
 
 async def _download(app: App, transfer: Transfer, change: Change) -> None:
@@ -189,20 +229,3 @@ async def _download(app: App, transfer: Transfer, change: Change) -> None:
         async for step in steps:
             rate = meter.add(app.clock(), step.done) if step.total else None
             change(size=step.total, sent=step.done, rate=rate, step=step.text)
-
-
-async def model_file_name(file: ModelFile) -> str:
-    """The name under which a file is stored: it ends in .gguf.
-
-    :raises NotAModel: when the file does not begin as a GGUF file does, whatever its name.
-    """
-    if file.size == 0:
-        raise NotAModel(f"{file.name} is empty.", "Choose the complete model file.")
-    if await file.read(0, len(MAGIC)) != MAGIC:
-        raise NotAModel(
-            f"{file.name} is not a GGUF file.", "Choose a .gguf file: models of other kinds have to be converted first."
-        )
-    if file.name.lower().endswith(".gguf"):
-        return file.name
-    stem = file.name[: -len(".bin")] if file.name.lower().endswith(".bin") else file.name
-    return stem + ".gguf"

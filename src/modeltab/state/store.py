@@ -32,6 +32,8 @@ class Facts(NamedTuple):
     """What a connection can do, for views: they see facts, not providers.
 
     :param adds: whether it takes model files; `downloads`, how a model is named that it brings by itself, or empty.
+    :param resumes: whether what has arrived of a file is kept when its transfer stops.
+    :param takes_shards: whether a model may come in several files; `fetches`, whether a file may come from the web.
     :param loads: whether a model can be loaded before the first prompt.
     """
 
@@ -41,6 +43,9 @@ class Facts(NamedTuple):
     takes_url: bool = True
     key: str = "none"
     adds: bool = False
+    resumes: bool = False
+    takes_shards: bool = False
+    fetches: bool = False
     max_file_bytes: int | None = None
     downloads: str = ""
     removes: bool = False

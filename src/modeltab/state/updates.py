@@ -6,7 +6,7 @@ from typing import Any
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.messages import Message
 from modeltab.domain.models import Model, ModelState, split_key
-from modeltab.domain.transfers import ENDED, Transfer
+from modeltab.domain.transfers import ACTIVE, Transfer
 from modeltab.state.store import State
 
 Changes = dict[str, Any]
@@ -61,9 +61,14 @@ def with_transfer(state: State, transfer: Transfer) -> Changes:
     return {"transfers": (*state.transfers, transfer)}
 
 
+def transfer_of(state: State, transfer_id: str) -> Transfer | None:
+    """A transfer by its id."""
+    return next((t for t in state.transfers if t.id == transfer_id), None)
+
+
 def running_transfers(state: State) -> tuple[Transfer, ...]:
-    """The transfers that have not ended."""
-    return tuple(t for t in state.transfers if t.phase not in ENDED)
+    """The transfers that go on by themselves: those that have not ended and are not paused."""
+    return tuple(t for t in state.transfers if t.phase in ACTIVE)
 
 
 def with_message(state: State, message: Message) -> Changes:

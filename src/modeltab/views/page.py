@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from modeltab.domain.messages import path
 from modeltab.state.store import State
-from modeltab.views import chat, connections, dialog, models, settings, shell
+from modeltab.views import chat, connections, dialog, models, settings, shell, transfers
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
@@ -31,7 +31,7 @@ REGIONS = (
     Region("nav", shell.navigation, ("route",)),
     Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
     Region("alerts", shell.alerts, ("alerts",)),
-    Region("transfers", shell.transfers, ("transfers", "connections")),
+    Region("transfers", transfers.transfers, ("transfers", "connections")),
     Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types", "keys")),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
