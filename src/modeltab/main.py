@@ -21,6 +21,7 @@ from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.surroundings import BrowserSurroundings
+from modeltab.browser.templates import ChatTemplates
 from modeltab.browser.transport import BrowserTransport
 from modeltab.browser.vault import WebCryptoVault
 from modeltab.domain.catalogue import STARTER
@@ -78,6 +79,7 @@ async def _start() -> None:
         BrowserSurroundings(),
         starter=lambda: RemoteFile(STARTER.name, STARTER.size, _starter_sources(store.state.settings.offline_only)),
         remote_file=lambda part: RemoteFile(part.name, part.size, part.sources),
+        templates=ChatTemplates(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )

@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from typing import Any
 from urllib.parse import urlsplit
 
+import jinja2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
-from modeltab.domain.errors import Conflict, NotFound, WrongPassphrase
+from modeltab.domain.errors import BadReply, Conflict, NotFound, WrongPassphrase
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction
 from modeltab.providers.in_tab import EngineInfo, StoredFile
 from modeltab.state.keyring import Sealed
@@ -91,6 +92,17 @@ class FakeModels:
         await asyncio.sleep(0)
         if self.gate:
             await self.gate.wait()
+
+
+class JinjaTemplates:
+    """Renders chat templates with Python's own Jinja."""
+
+    async def render(self, template: str, context: dict[str, Any]) -> str:
+        """The text that a template makes."""
+        try:
+            return jinja2.Environment().from_string(template).render(context)
+        except jinja2.TemplateError as error:
+            raise BadReply("The chat template could not be rendered here.", "", str(error)) from None
 
 
 class CannedResponse:

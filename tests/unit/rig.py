@@ -33,6 +33,7 @@ from tests.unit.fakes import (
     FakeModels,
     FakePage,
     FakeSurroundings,
+    JinjaTemplates,
     MemoryFile,
     RealVault,
 )
@@ -94,6 +95,7 @@ class Rig:
             self.surroundings,
             lambda: self.starter,
             lambda part: MemoryFile(part.name, bytes(part.size)),
+            JinjaTemplates(),
             self.clock,
             self._new_id,
         )

@@ -134,6 +134,14 @@ class ImageStore(Protocol):
         ...
 
 
+class TemplateRenderer(Protocol):
+    """Renders chat templates."""
+
+    async def render(self, template: str, context: dict[str, Any]) -> str:
+        """The text that a template makes. :raises BadReply: when it cannot be rendered."""
+        ...
+
+
 class ConversationRecords(Protocol):
     """Where conversations are kept, as records."""
 
@@ -180,6 +188,7 @@ class App:
         surroundings: Surroundings,
         starter: Callable[[], ModelFile],
         remote_file: Callable[[Unfinished], ModelFile],
+        templates: TemplateRenderer,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -194,6 +203,7 @@ class App:
         self.surroundings = surroundings
         self.starter = starter
         self.remote_file = remote_file
+        self.templates = templates
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None

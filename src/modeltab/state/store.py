@@ -11,6 +11,7 @@ from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
+from modeltab.files.values import Header, ModelFacts
 from modeltab.providers.base import Capabilities, ConnectionType
 
 
@@ -105,6 +106,24 @@ class FoundServer(NamedTuple):
     allows: bool = True
 
 
+class FileDetails(NamedTuple):
+    """What the file of a model says, for the dialog "Details".
+
+    :param subject: the model's key.
+    :param example: its chat template on an example; `example_error`, why there is none.
+    :param error: why its header is not known.
+    :param busy: whether it is still being read.
+    """
+
+    subject: str
+    header: Header | None = None
+    facts: ModelFacts | None = None
+    example: str = ""
+    example_error: ErrorRecord | None = None
+    error: ErrorRecord | None = None
+    busy: bool = False
+
+
 class Alert(NamedTuple):
     """An error that needs the person, shown until it is closed."""
 
@@ -163,6 +182,7 @@ class State(NamedTuple):
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
+    file_details: FileDetails | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()
