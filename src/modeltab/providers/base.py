@@ -198,9 +198,13 @@ class ModelDownloads(Protocol):
     """Brings models by itself, from where its API brings them.
 
     :ivar names_hint: how such a name is written, for a person.
+    :ivar hub_prefix: what comes before user/repo:tag for a repository on Hugging Face.
+    :ivar has_library: whether it also brings models of the Ollama library, by their names there.
     """
 
     names_hint: str
+    hub_prefix: str
+    has_library: bool
 
     def download(self, name: str) -> AsyncGenerator["DownloadProgress", None]:
         """Bring a model, until it is there. Cancelling the task stops it."""

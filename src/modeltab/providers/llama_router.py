@@ -35,6 +35,8 @@ class Router(ModelHost, ModelMemory, ModelDownloads):
     unloads_one = True
     frees = True
     names_hint = "user/repo:Q4_K_M, as on Hugging Face"
+    hub_prefix = ""
+    has_library = False
 
     def __init__(self, endpoint: Endpoint, connection_id: str, autoloads: bool) -> None:
         self._endpoint = endpoint

@@ -65,6 +65,8 @@ class Ollama(Provider):
     unloads_one = True
     frees = True
     names_hint = "llama3.2:1b or hf.co/user/repo:Q4_K_M"
+    hub_prefix = "hf.co/"
+    has_library = True
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
         self._connection = connection
