@@ -47,6 +47,7 @@ class Header(NamedTuple):
 
     :param data_offset: where its tensors begin, in bytes from the beginning of the file.
     :param end: the bytes that the whole file has at least.
+    :param spans: where each entry of the metadata lies, from `start` up to `end`, so that it can be copied as it is.
     """
 
     version: int
@@ -56,6 +57,7 @@ class Header(NamedTuple):
     alignment: int
     data_offset: int
     end: int
+    spans: Mapping[str, tuple[int, int]] = {}
 
 
 Role = Literal["model", "projector", "adapter", "vocabulary"]
