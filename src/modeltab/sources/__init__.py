@@ -1,0 +1,1 @@
+"""Where models come from: addresses that people type, Hugging Face's repositories, our own catalogue."""
