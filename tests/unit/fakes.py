@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import BadReply, Conflict, NotFound, WrongPassphrase
+from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction
 from modeltab.providers.in_tab import EngineInfo, StoredFile
 from modeltab.state.keyring import Sealed
@@ -48,6 +49,13 @@ class MemoryFile:
     async def content(self) -> bytes:
         """The whole of it."""
         return self.data
+
+
+def compose(parts: Parts, files: Sequence[ModelFile], name: str) -> MemoryFile:
+    """A file that is put together from pieces of others."""
+    contents = [file.data for file in files if isinstance(file, MemoryFile)]
+    pieces = [part if isinstance(part, bytes) else contents[part.file][part.start : part.end] for part in parts]
+    return MemoryFile(name, b"".join(pieces))
 
 
 class FakeModels:

@@ -15,8 +15,9 @@ from typing import Any
 from modeltab.actions import connections, conversations, navigation
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
-from modeltab.domain.catalogue import STARTER
+from modeltab.domain.catalogue import STARTER, CatalogueEntry
 from modeltab.domain.connections import Connection
+from modeltab.domain.errors import NotFound
 from modeltab.domain.messages import Message, path
 from modeltab.domain.transfers import Transfer
 from modeltab.providers import in_tab, llama_server, local_llm, ollama, openai
@@ -36,6 +37,7 @@ from tests.unit.fakes import (
     JinjaTemplates,
     MemoryFile,
     RealVault,
+    compose,
 )
 
 TAB = "in-tab"
@@ -72,6 +74,8 @@ class Rig:
         self.surroundings = FakeSurroundings()
         self.clock = Clock()
         self.starter = MemoryFile(STARTER.name, b"GGUF starter")
+        self.web: dict[str, MemoryFile] = {}
+        self.catalogue: tuple[CatalogueEntry, ...] = ()
         self._others: set[asyncio.Task[Any]] = set()
         registry = Registry(
             (
@@ -94,7 +98,10 @@ class Rig:
             self.transport,
             self.surroundings,
             lambda: self.starter,
-            lambda part: MemoryFile(part.name, bytes(part.size)),
+            self.remote_file,
+            self.read_catalogue,
+            compose,
+            self.open_url,
             JinjaTemplates(),
             self.clock,
             self._new_id,
@@ -104,6 +111,20 @@ class Rig:
             kept = (*kept, Connection(SERVER, "local-llm", "Workshop", url))
         self.app.update(connections=kept, facts=facts_of(registry, kept), types=registry.types)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
+
+    def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:
+        """The file that a test has put at the first of its addresses; without one, as many zeros."""
+        return self.web.get(sources[0] if sources else "") or MemoryFile(name, bytes(size))
+
+    async def read_catalogue(self) -> tuple[CatalogueEntry, ...]:
+        """What a test has put into the catalogue."""
+        return self.catalogue
+
+    async def open_url(self, url: str) -> MemoryFile:
+        """The file that a test has put at an address."""
+        if url not in self.web:
+            raise NotFound(f"There is no file at {url}.", "Check the address.")
+        return self.web[url]
 
     def _new_id(self) -> str:
         return f"id{next(_IDS)}"

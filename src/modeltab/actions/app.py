@@ -2,14 +2,16 @@
 
 import asyncio
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
-from modeltab.providers.base import ModelFile, Provider, Transport, Unfinished
+from modeltab.files.values import Parts
+from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
@@ -163,11 +165,13 @@ class ConfigRecord(Protocol):
 class App:
     """The parts, handed to each other by `main`, and the work that is under way.
 
+    :param remote_file: a file on the web: name, size, addresses, SHA-256, stamp; `open_url`, one of which only that is known.
+    :param compose: a file that is put together from pieces of others, under a name.
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
         those that were told to pause.
-    :ivar candidates: the files of what waits in the dialog "Add model", by its id.
+    :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
@@ -187,7 +191,10 @@ class App:
         transport: Transport,
         surroundings: Surroundings,
         starter: Callable[[], ModelFile],
-        remote_file: Callable[[Unfinished], ModelFile],
+        remote_file: Callable[[str, int, tuple[str, ...], str, str], ModelFile],
+        read_catalogue: Callable[[], Awaitable[tuple[CatalogueEntry, ...]]],
+        compose: Callable[[Parts, Sequence[ModelFile], str], ModelFile],
+        open_url: Callable[[str], Awaitable[ModelFile]],
         templates: TemplateRenderer,
         clock: Callable[[], float],
         new_id: Callable[[], str],
@@ -203,6 +210,9 @@ class App:
         self.surroundings = surroundings
         self.starter = starter
         self.remote_file = remote_file
+        self.compose = compose
+        self.open_url = open_url
+        self.read_catalogue = read_catalogue
         self.templates = templates
         self.clock = clock
         self.new_id = new_id
@@ -212,6 +222,7 @@ class App:
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()
         self.candidates: dict[str, tuple[ModelFile, ...]] = {}
+        self.looking: set[asyncio.Task[None]] = set()
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
@@ -319,6 +330,9 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         fetches=uploads is not None and uploads.fetches,
         max_file_bytes=uploads.max_file_bytes if uploads else None,
         downloads=downloads.names_hint if downloads else "",
+        hub_prefix=downloads.hub_prefix if downloads else "",
+        has_library=downloads is not None and downloads.has_library,
+        gives=provider.files is not None,
         removes=host is not None,
         copies=provider.copies is not None,
         syncs=host is not None and host.syncs,

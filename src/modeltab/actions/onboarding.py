@@ -1,24 +1,26 @@
-"""The dialog "Add model": what a person chose, what it is, and where it goes."""
+"""The dialog "Add model": what a person chose or named, what it is, and where it goes."""
 
-from modeltab.actions import transfers
+from modeltab.actions import candidates, origins, transfers
 from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.domain.catalogue import STARTER
-from modeltab.domain.errors import ErrorRecord, NotAModel
+from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.models import model_key
-from modeltab.providers.base import ModelFile
-from modeltab.state.store import Dialog
-from modeltab.state.updates import model_of, running_transfers
-from modeltab.views import format as fmt
+from modeltab.state.places import fit_of
+from modeltab.state.store import Candidate, Dialog
+from modeltab.state.updates import connection_name, model_of, running_transfers
 
-MAGIC = b"GGUF"
+#: What a folder's files have to be, to be looked at: models by their names, or blobs, which have no ending.
+_ENDINGS = (".gguf", ".bin")
 
 
-def open_dialog(app: App, event: UiEvent) -> None:
+async def open_dialog(app: App, event: UiEvent) -> None:
     """Open "Add model"; files that were dropped are in it already."""
-    app.candidates = {file.name: (file,) for file in event.files}
-    if app.state.dialog and app.state.dialog.name == "add-model":
-        app.page.set_value("model-file", "")  # what is dropped takes the place of what was chosen
-    app.update(dialog=Dialog("add-model", values={"destination": _destination(app)}, note=_describe(event.files)))
+    if app.state.dialog is None or app.state.dialog.name != "add-model":
+        candidates.clear(app)
+        app.update(dialog=Dialog("add-model", values={"destination": _destination(app)}), choices=None)
+        app.spawn(origins.load_catalogue(app))
+    if event.files:
+        await candidates.add(app, _models_among(event))
 
 
 def _destination(app: App) -> str:
@@ -30,50 +32,100 @@ def _destination(app: App) -> str:
     return (healthy or takes or [""])[0]
 
 
-def choose_files(app: App, event: UiEvent) -> None:
-    """Files were chosen in the dialog."""
-    app.candidates = {file.name: (file,) for file in event.files}
-    if app.state.dialog:
-        app.update(dialog=app.state.dialog._replace(values=event.values, note=_describe(event.files), error=None))
+async def choose_files(app: App, event: UiEvent) -> None:
+    """Files, or a folder, were chosen in the dialog: they take the place of those that were chosen before."""
+    dialog = app.state.dialog
+    if dialog is None:
+        return
+    candidates.clear(app, source="")
+    app.update(dialog=dialog._replace(values=event.values, error=None))
+    files = _models_among(event)
+    if event.files and not files:
+        error = ErrorRecord("There is no model file in that folder.", "Choose one that has .gguf files in it.")
+        app.update(dialog=dialog._replace(values=event.values, error=error))
+    await candidates.add(app, files)
+
+
+def _models_among(event: UiEvent) -> tuple[TextFile, ...]:
+    """What a person chose; of several files, those that may be models: a folder has all kinds of others."""
+    if len(event.files) < 2:
+        return event.files
+    likely = tuple(f for f in event.files if f.name.lower().endswith(_ENDINGS) or "." not in f.name)
+    return likely or event.files
 
 
 def choose_destination(app: App, event: UiEvent) -> None:
     """Another destination was chosen in the dialog."""
     if app.state.dialog:
-        app.update(dialog=app.state.dialog._replace(values=event.values))
+        app.update(dialog=app.state.dialog._replace(values=event.values, error=None))
 
 
-def _describe(files: tuple[TextFile, ...]) -> str:
-    return ", ".join(f"{file.name} ({fmt.size(file.size)})" for file in files)
+def remove_candidate(app: App, event: UiEvent) -> None:
+    """Take a candidate out of the dialog."""
+    candidates.remove(app, event.id)
 
 
 async def save(app: App, event: UiEvent) -> None:
-    """Start the transfers."""
+    """Start the transfers of what can go to the destination; the rest stays in the dialog, with the reason."""
     dialog = app.state.dialog
-    if not app.candidates:
-        app.candidates = {file.name: (file,) for file in event.files}
-    files = [file for item in app.candidates.values() for file in item]
     if dialog is None:
         return
     destination = event.values["destination"]
-    facts = app.state.facts[destination]
-    source = event.values.get("source", "").strip()
-    if facts.downloads and source:
-        app.candidates = {}
+    address = event.values.get("source", "").strip()
+    dialog = dialog._replace(values=event.values, error=None, busy=True)
+    app.update(dialog=dialog)
+    if event.files and not app.state.candidates:
+        app.spawn(candidates.add(app, event.files))
+    try:
+        if address and await origins.begin(app, address, destination):
+            app.update(dialog=None)
+            return
+        await candidates.looked_at(app)
+        error = _start(app, destination) if app.state.candidates else _nothing(app, destination)
+    except ModelTabError as problem:
+        error = problem.record()
+    if app.state.dialog is None or app.state.dialog.name != "add-model":
+        return  # closed meanwhile
+    if error is None:
         app.update(dialog=None)
-        transfers.download(app, source, destination)
-        return
-    if not files or not facts.adds:
-        error = ErrorRecord("No file is chosen.", "Choose one or several model files.")
-        if not facts.adds:
-            error = ErrorRecord("This connection takes no files.", f"Name a model that it can bring: {facts.downloads}.")
-        app.update(dialog=dialog._replace(values=event.values, error=error))
-        return
-    names = [await model_file_name(file) for file in files]
-    app.candidates = {}
-    app.update(dialog=None)
-    for file, name in zip(files, names, strict=True):
+    else:
+        app.update(dialog=dialog._replace(busy=False, error=error))
+
+
+def _start(app: App, destination: str) -> ErrorRecord | None:
+    """Start what can go there. What cannot stays, and is the error."""
+    refused = []
+    for candidate in app.state.candidates:
+        fit = fit_of(app.state, candidate, destination)
+        if fit.verdict == "no":
+            refused.append((candidate, fit.reason))
+            continue
+        start_candidate(app, candidate, destination)
+        candidates.remove(app, candidate.id)
+    if not refused:
+        return None
+    candidate, reason = refused[0]
+    advice = candidate.reason.advice if candidate.reason else ""
+    more = f" So are {len(refused) - 1} more." if len(refused) > 1 else ""
+    return ErrorRecord(f"{candidate.name} is not added. {reason}{more}", advice)
+
+
+def start_candidate(app: App, candidate: Candidate, destination: str) -> None:
+    """Put a candidate's files into the queue."""
+    for file, name in candidates.files_for(app, candidate, app.state.facts[destination].takes_shards):
         transfers.start(app, file, name, destination)
+
+
+def _nothing(app: App, destination: str) -> ErrorRecord:
+    """Why there is nothing to start."""
+    if app.state.choices and app.state.choices.models:
+        return ErrorRecord("No file of the repository is chosen.", "Choose one of them below, then press Add.")
+    facts = app.state.facts[destination]
+    if not facts.adds:
+        return ErrorRecord(
+            f"{connection_name(app.state, destination)} takes no files.", f"Name a model that it can bring: {facts.downloads}."
+        )
+    return ErrorRecord("No file is chosen.", "Choose one or several model files, or type where a model is.")
 
 
 def add_starter(app: App, event: UiEvent) -> None:
@@ -86,20 +138,3 @@ def add_starter(app: App, event: UiEvent) -> None:
         return
     if all(t.name != STARTER.name for t in running_transfers(app.state)):
         transfers.start(app, app.starter(), STARTER.name, connection_id)
-
-
-async def model_file_name(file: ModelFile) -> str:
-    """The name under which a file is stored: it ends in .gguf.
-
-    :raises NotAModel: when the file does not begin as a GGUF file does, whatever its name.
-    """
-    if file.size == 0:
-        raise NotAModel(f"{file.name} is empty.", "Choose the complete model file.")
-    if await file.read(0, len(MAGIC)) != MAGIC:
-        raise NotAModel(
-            f"{file.name} is not a GGUF file.", "Choose a .gguf file: models of other kinds have to be converted first."
-        )
-    if file.name.lower().endswith(".gguf"):
-        return file.name
-    stem = file.name[: -len(".bin")] if file.name.lower().endswith(".bin") else file.name
-    return stem + ".gguf"

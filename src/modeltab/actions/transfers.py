@@ -58,7 +58,7 @@ async def find_unfinished(app: App) -> None:
                 needs_file=not part.sources,
             )
             if part.sources:
-                app.jobs[transfer.id] = app.remote_file(part)
+                app.jobs[transfer.id] = app.remote_file(part.name, part.size, part.sources, part.sha256, part.stamp)
             app.update(**with_transfer(app.state, transfer))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
@@ -11,8 +12,10 @@ from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
-from modeltab.files.values import Header, ModelFacts
+from modeltab.files.shards import ShardSet
+from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities, ConnectionType
+from modeltab.sources.hugging_face import Choice
 
 
 class Settings(NamedTuple):
@@ -33,6 +36,8 @@ class Facts(NamedTuple):
     """What a connection can do, for views: they see facts, not providers.
 
     :param adds: whether it takes model files; `downloads`, how a model is named that it brings by itself, or empty.
+    :param hub_prefix: what it wants before the name of a repository; `has_library`: whether it brings Ollama's library.
+    :param gives: whether its models' files can be had back.
     :param resumes: whether what has arrived of a file is kept when its transfer stops.
     :param takes_shards: whether a model may come in several files; `fetches`, whether a file may come from the web.
     :param loads: whether a model can be loaded before the first prompt.
@@ -49,6 +54,9 @@ class Facts(NamedTuple):
     fetches: bool = False
     max_file_bytes: int | None = None
     downloads: str = ""
+    hub_prefix: str = ""
+    has_library: bool = False
+    gives: bool = False
     removes: bool = False
     copies: bool = False
     syncs: bool = False
@@ -104,6 +112,42 @@ class FoundServer(NamedTuple):
     base_url: str
     words: str
     allows: bool = True
+
+
+class Candidate(NamedTuple):
+    """What waits in the dialog "Add model": a file, or the parts of one model.
+
+    :param size: bytes.
+    :param source: where it is from, as the person typed it; empty for their own disk.
+    :param item: what it is; None while that is being found out, or when it could not be read.
+    :param error: why it could not be read.
+    """
+
+    id: str
+    name: str
+    size: int
+    source: str = ""
+    item: Inspection | ShardSet | None = None
+    error: ErrorRecord | None = None
+
+    @property
+    def reason(self) -> ErrorRecord | None:
+        """Why it cannot be used at all; None when it can, or while that is unknown."""
+        return self.error or (self.item.error if self.item else None)
+
+
+class Choices(NamedTuple):
+    """The models of a repository, to choose one from.
+
+    :param address: as the person typed it; `title`, the repository's name.
+    :param notes: what there is to know of the repository: licence, terms.
+    """
+
+    address: str
+    title: str = ""
+    notes: str = ""
+    models: tuple[Choice, ...] = ()
+    busy: bool = False
 
 
 class FileDetails(NamedTuple):
@@ -182,6 +226,9 @@ class State(NamedTuple):
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
+    candidates: tuple[Candidate, ...] = ()
+    choices: Choices | None = None
+    catalogue: tuple[CatalogueEntry, ...] = ()
     file_details: FileDetails | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""

@@ -2,7 +2,7 @@
 
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
-from modeltab.views import connection_form, connections, keys, models, parameters
+from modeltab.views import add_model, connection_form, connections, copy_model, keys, model_details, parameters
 from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button, error_text, icon_button
 
@@ -37,9 +37,9 @@ def dialog(state: State) -> Html:
 
 def _content(state: State, item: Dialog) -> tuple[str, Html]:
     if item.name == "add-model":
-        return "Add model", models.add_form(state, item)
+        return "Add model", add_model.form(state, item)
     if item.name == "details":
-        return "Details", models.details(state, item)
+        return "Details", model_details.body(state, item)
     if item.name == "connection":
         return ("Edit connection" if item.subject else "Add connection"), connection_form.form(state, item)
     if item.name == "find-servers":
@@ -49,7 +49,7 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
     if item.name == "unlock":
         return "Unlock keys", keys.unlock_form(item)
     if item.name == "copy-model":
-        return "Copy model", models.copy_form(item)
+        return "Copy model", copy_model.form(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
     if item.name == "parameters":

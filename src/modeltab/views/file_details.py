@@ -24,7 +24,8 @@ _METADATA = Template(
 _ENTRY = Template('<tr><th scope="row">{key}</th><td>{value}</td></tr>')
 _TENSORS = Template(
     '<div class="fold-scroll"><table class="plain-table" aria-label="Tensors"><thead><tr><th scope="col">Name</th>'
-    '<th scope="col">Shape</th><th scope="col">Type</th><th scope="col">Size</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    '<th scope="col">Shape</th><th scope="col">Type</th><th scope="col">Size</th></tr></thead>'
+    "<tbody>{rows}</tbody></table></div>"
 )
 _TENSOR = Template('<tr><th scope="row">{name}</th><td>{shape}</td><td>{type}</td><td class="cell-number">{size}</td></tr>')
 

@@ -14,7 +14,8 @@ WIDTH, HEIGHT = 640, 150
 _BAR_HEIGHT = 14
 
 _PICTURE = Template(
-    '<figure class="picture"><svg viewBox="0 0 640 150" role="img" aria-label="{label}" preserveAspectRatio="none">{columns}</svg>'
+    '<figure class="picture"><svg viewBox="0 0 640 150" role="img" aria-label="{label}" preserveAspectRatio="none">'
+    "{columns}</svg>"
     '<figcaption class="legend">{legend}</figcaption></figure>'
 )
 _BAR = Template(
@@ -52,10 +53,8 @@ def columns(tensors: Iterable[Tensor]) -> list[Column]:
     layers: dict[int, Counter[str]] = {}
     for tensor in tensors:
         layer = _LAYER.search(tensor.name)
-        if layer:
-            place = layers.setdefault(int(layer[1]), Counter())
-        else:
-            place = last if tensor.name.startswith("output") else first
+        outside = last if tensor.name.startswith("output") else first
+        place = layers.setdefault(int(layer[1]), Counter()) if layer else outside
         place[_kind(tensor.name)] += tensor.size
     found = [Column("Input", first)] if first else []
     found += [Column(f"Layer {number}", layers[number]) for number in sorted(layers)]

@@ -27,12 +27,16 @@ class Region(NamedTuple):
 
 
 _HEALTH = ("connections", "facts", "health")
+_DIALOG = (
+    *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
+    *("candidates", "choices", "catalogue", "file_details", "storage", "health"),
+)
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
     Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
     Region("alerts", shell.alerts, ("alerts",)),
     Region("transfers", transfers.transfers, ("transfers", "connections")),
-    Region("dialog", dialog.dialog, ("dialog", "settings", "models", "facts", "connections", "types", "keys")),
+    Region("dialog", dialog.dialog, _DIALOG),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
