@@ -126,7 +126,10 @@ class _HeaderParser:
         return length
 
     def _key(self) -> str:
-        return self._window.take(self._length(_MAX_KEY)).decode("utf-8", "replace")
+        key = self._window.take(self._length(_MAX_KEY)).decode("utf-8", "replace")
+        if not key:
+            raise damaged("an entry of its header has no name", f"before byte {self._window.position}")
+        return key
 
     def _type(self) -> int:
         number = int(self._number("I"))
