@@ -14,6 +14,7 @@ from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, BadRequest, CutOff, NotFound, ServerFailed
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Parameters
+from modeltab.files.values import Header
 from modeltab.providers.base import (
     Capabilities,
     ConnectionType,
@@ -24,8 +25,10 @@ from modeltab.providers.base import (
     ModelCopies,
     ModelDetails,
     ModelDownloads,
+    ModelHeaders,
     ModelHost,
     ModelMemory,
+    ModelUploads,
     OnFraction,
     Preset,
     Provider,
@@ -33,7 +36,8 @@ from modeltab.providers.base import (
 )
 from modeltab.providers.http import Endpoint, bearer
 from modeltab.providers.ollama_chat import PARAMETERS, ChatReader, body_of, error_in_line, options_of
-from modeltab.providers.ollama_models import details_of, entries_of, listed, name_of
+from modeltab.providers.ollama_models import Layers, details_of, entries_of, header_of, listed, name_of
+from modeltab.providers.ollama_uploads import Digests, Uploads
 
 DEFAULT_URL = "http://127.0.0.1:11434"
 #: The hosted Ollama, whose models are all somewhere else.
@@ -68,15 +72,19 @@ class Ollama(Provider):
     hub_prefix = "hf.co/"
     has_library = True
 
-    def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
+    def __init__(self, connection: Connection, key: KeySource, transport: Transport, digests: Digests | None = None) -> None:
         self._connection = connection
         base_url = re.sub(r"/(api|v1)/*$", "", connection.base_url)  # what other programs ask for as Ollama's address
         self._endpoint = Endpoint(transport, base_url, key, bearer, ADVICE)
+        self._is_hosted = host_of(base_url).removeprefix("www.") == _HOSTED
+        digests = {} if digests is None else digests
+        self.uploads: ModelUploads | None = None if self._is_hosted else Uploads(self._endpoint, key, ADVICE, digests)
         self.host: ModelHost | None = self
         self.memory: ModelMemory | None = self
         self.copies: ModelCopies | None = self
         self.downloads: ModelDownloads | None = self
         self.model_details: ModelDetails | None = self
+        self.headers: ModelHeaders | None = self
 
     async def check(self) -> str:
         """GET /api/version."""
@@ -93,8 +101,7 @@ class Ollama(Provider):
     async def models(self) -> tuple[Model, ...]:
         """GET /api/tags: what is on disk; GET /api/ps: what of it is in memory."""
         tags = entries_of(await self._endpoint.call("GET", "/api/tags"))
-        hosted = host_of(self._endpoint.base_url).removeprefix("www.") == _HOSTED
-        return listed(self._connection, tags, await self._running(), hosted)
+        return listed(self._connection, tags, await self._running(), self._is_hosted)
 
     async def sync(self) -> tuple[Model, ...]:
         """The list again: Ollama always reads its own folder."""
@@ -111,6 +118,10 @@ class Ollama(Provider):
     async def details(self, name: str) -> Mapping[str, str]:
         """POST /api/show."""
         return details_of(await self._endpoint.call("POST", "/api/show", {"model": name}))
+
+    async def header(self, name: str) -> Header:
+        """POST /api/show, with all that it can tell."""
+        return header_of(await self._endpoint.call("POST", "/api/show", {"model": name, "verbose": True}))
 
     async def loaded(self) -> tuple[str, ...]:
         """GET /api/ps."""
@@ -139,17 +150,13 @@ class Ollama(Provider):
         """POST /api/pull. A model comes in layers, whose sizes are told as each begins; ending the request stops it,
         and the same download later goes on where it was.
         """
-        layers: dict[str, tuple[int, int]] = {}
+        layers = Layers()
         async with aclosing(self._endpoint.ndjson("/api/pull", {"model": name, "stream": True})) as lines:
             async for line in lines:
                 if not isinstance(line, dict) or line.get("error"):
                     raise error_in_line(line if isinstance(line, dict) else {}, ADVICE)
-                if line.get("digest"):
-                    layers[str(line["digest"])] = (line.get("completed") or 0, line.get("total") or 0)
-                done, total = (sum(sizes) for sizes in zip(*layers.values(), strict=True)) if layers else (0, 0)
-                status = str(line.get("status") or "")
-                yield DownloadProgress(status, done, total)
-                if status == "success":
+                yield layers.read(line)
+                if line.get("status") == "success":
                     return
         raise CutOff("The download ended before its end mark.", "Start it again: it goes on where it was.", name)
 
@@ -233,12 +240,13 @@ def _allow(base_url: str) -> tuple[Recipe, ...]:
 
 def connection_type(transport: Transport) -> ConnectionType:
     """The type for the registry."""
+    digests: Digests = {}
     return ConnectionType(
         "ollama",
         "Ollama",
         takes_url=True,
         default_url=DEFAULT_URL,
-        build=lambda connection, key: Ollama(connection, key, transport),
+        build=lambda connection, key: Ollama(connection, key, transport, digests),
         about="Runs and keeps models on this machine or in your network.",
         key="optional",
         takes_models=True,

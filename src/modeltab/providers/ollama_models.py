@@ -1,12 +1,19 @@
-"""What Ollama tells of its models, in words: the list on disk joined with the one in memory, and one model's details."""
+"""What Ollama tells of its models: the list on disk joined with the one in memory, one model's details in words, and
+what it knows of the header of its file.
+"""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import BadReply
 from modeltab.domain.models import Model
-from modeltab.providers.base import Json
+from modeltab.files.ggml import NUMBERS, TYPES, data_size
+from modeltab.files.gguf import KEPT, KEPT_NUMBERS
+from modeltab.files.values import Array, Header, Scalar, Tensor, Value
+from modeltab.files.words import share
+from modeltab.providers.base import DownloadProgress, Json
 
 Entry = Mapping[str, Json]
 #: Ollama writes "as long as it runs" as a time in the year 2318 or so.
@@ -116,6 +123,77 @@ def details_of(reply: Json) -> dict[str, str]:
             "Template": reply.get("template"),
         }
     )
+
+
+class Layers:
+    """The layers of a model that is being pulled: each is told of when it begins, so that how many come is not known."""
+
+    def __init__(self) -> None:
+        self._layers: dict[str, tuple[int, int]] = {}
+
+    def read(self, line: Entry) -> DownloadProgress:
+        """How far the download is after a line of its stream: the layer that the line is of, and all so far."""
+        text = str(line.get("status") or "")
+        digest = str(line.get("digest") or "")
+        if digest:
+            layer = (line.get("completed") or 0, line.get("total") or 0)
+            self._layers[digest] = layer
+            text += f" (layer {list(self._layers).index(digest) + 1}: {share(*layer)})"
+        return DownloadProgress(
+            text, sum(done for done, _ in self._layers.values()), sum(total for _, total in self._layers.values())
+        )
+
+
+def header_of(reply: Json) -> Header:
+    """What `POST /api/show` with `verbose` tells of a file's header. Where the bytes lie it does not tell: the version,
+    the alignment and all places are 0. Versions before 0.6.1 tell no tensors.
+    """
+    if not isinstance(reply, dict):
+        raise BadReply("The server answered without a model's details.", "Try again.", str(reply)[:400])
+    info = reply.get("model_info")
+    values = ((key, _value(value)) for key, value in (info if isinstance(info, dict) else {}).items())
+    metadata = {key: value for key, value in values if value is not None}
+    template = reply.get("template")
+    if isinstance(template, str) and "{%" in template:  # the file's own; Ollama's are Go's, which have {{ }} alone
+        metadata.setdefault("tokenizer.chat_template", template)
+    tensors = reply.get("tensors")
+    found = tuple(_tensor(item) for item in (tensors if isinstance(tensors, list) else ()) if isinstance(item, dict))
+    return Header(0, False, metadata, found, 0, 0, sum(tensor.size for tensor in found))
+
+
+def file_digest(reply: Json) -> str:
+    """The SHA-256 of a model's file, in hexadecimal, as `POST /api/show` names it in its Modelfile; empty if it does not.
+
+    What versions from 0.30 on made of a file that was sent is no longer that file: they write it anew.
+    """
+    modelfile = reply.get("modelfile") if isinstance(reply, dict) else None
+    found = re.search(r"^FROM .*[/\\]sha256[-:]([0-9a-f]{64})\s*$", str(modelfile or ""), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _value(value: Json) -> Value | None:
+    """An entry of a header. JSON does not tell how wide a number was; null is an array that is not told."""
+    if isinstance(value, list):
+        kept = KEPT if not value or isinstance(value[0], str | list) else KEPT_NUMBERS
+        first = tuple(item for item in map(_value, value[:KEPT] if len(value) > kept else value) if item is not None)
+        return Array(_type_of(value), len(value), first)
+    return value if isinstance(value, int | float | bool | str) else None
+
+
+def _type_of(array: list[Json]) -> str:
+    names: dict[type[Scalar], str] = {bool: "BOOL", str: "STRING", int: "INT64", float: "FLOAT64"}
+    kinds = {type(item) for item in array}
+    if kinds == {int, float}:  # JSON has whole numbers without their point
+        return "FLOAT64"
+    return names.get(kinds.pop(), "ARRAY") if len(kinds) == 1 else ""
+
+
+def _tensor(item: Entry) -> Tensor:
+    shape = item.get("shape")
+    dimensions = tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else ()
+    type_ = str(item.get("type") or "")
+    size = data_size(dimensions, TYPES[NUMBERS[type_]]) if type_ in NUMBERS else 0
+    return Tensor(str(item.get("name") or ""), dimensions, type_, 0, size)
 
 
 def _told(details: Mapping[str, Json]) -> dict[str, str]:
