@@ -14,31 +14,39 @@ from typing import NamedTuple
 from modeltab.files.gguf import padded
 from modeltab.files.values import Array, Header, Value
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _MIB = 1 << 20
 #: Tokens that one graph computes: wllama leaves llama.cpp's default.
 N_UBATCH = 512
 _F16, _F32 = 2, 4
 
 # What the program needs before it has read a model, static data and the main thread's stack included.
-_PROGRAM = 10.5 * _MIB
+_PROGRAM = 21 * _MIB // 2
 #: Unicode tables by which texts are split before byte-pair encoding (tokenizer "gpt2").
-_SPLITTER = 2.2 * _MIB
+_SPLITTER = 11 * _MIB // 5
 #: A token: its text, score and type, its number by its text, its piece; a merge: its two texts and its rank.
 _TOKEN, _MERGE = 157, 109
+#: Of that, what belonged to the file's reader and is free again, for small things, once the model is loaded.
+_FREED_TOKEN, _FREED_MERGE = 32, 24
 #: A token's place among the logits and in the sampler.
 _LOGIT = _F32 + 12
 #: Each thread but the first has a stack of its own.
 _STACK = 5 * _MIB
 #: What the first completion leaves: template, grammar, task, the cells' bookkeeping.
-_FIRST_COMPLETION = 1.5 * _MIB
+_FIRST_COMPLETION = 3 * _MIB // 2
 
 #: The scheduler keeps room for each node of the largest graph to be a split of its own, with 30 inputs and as many
-#: copies (a `ggml_tensor` each, and four numbers); and there are two graphs of that size.
-_NODE = 2 * 30 * (336 + 4 * 4) + 2 * (368 + 80)
+#: copies: a `ggml_tensor` for each, in one piece, and four numbers. And there are two graphs of that size.
+_NODE_TENSORS, _NODE_NUMBERS = 2 * 30 * 336, 2 * 30 * 4 * 4
+_NODE_IN_GRAPHS = 2 * (368 + 80)
 _MIN_NODES, _NODES_PER_TENSOR = 1024, 8
 #: Architectures whose graphs grow with the tokens: 40 nodes for each, or 32 for each tensor.
-_LONG_GRAPHS = frozenset(
-    "qwen3next qwen35 qwen35moe qwen4exp kimi-linear bailingmoe3 deepseek4 nanbeige minimax-01 minimax-m3 hy_v4".split()
+_LONG_GRAPHS = _names(
+    "qwen3next qwen35 qwen35moe qwen4exp kimi-linear bailingmoe3 deepseek4 nanbeige minimax-01 minimax-m3 hy_v4"
 )
 _LONG_GRAPH, _LONG_GRAPH_NODES_PER_TENSOR = 40, 32
 
@@ -61,27 +69,25 @@ _PERIODS = {
     "plamo3": 8,
     "smallthinker": 4,
 }
-_DENSE_FIRST = frozenset("cohere2moe laguna smallthinker".split())
+_DENSE_FIRST = _names("cohere2moe laguna smallthinker")
 #: Windows that llama.cpp knows by itself.
 _WINDOWS = {"gemma2": 4096, "llama4": 8192}
 #: Architectures whose window is in a list of layers only. Any other architecture's window is ignored.
-_LISTED = frozenset("gemma4 mimo2 step35 spark2_5 maple dots3note granite_swa".split())
+_LISTED = _names("gemma4 mimo2 step35 spark2_5 maple dots3note granite_swa")
 #: A layer's cells are a multiple of this.
 _CELLS = 256
 #: llama.cpp refuses a model of more layers.
 _MAX_LAYERS = 512
 
-_RECURRENT = frozenset("mamba mamba2 rwkv6 rwkv6qwen2 rwkv7 arwkv7".split())
+_RECURRENT = _names("mamba mamba2 rwkv6 rwkv6qwen2 rwkv7 arwkv7")
 #: Hybrids in which every so many layers one has attention and the others a state.
 _INTERVALS = {"qwen3next": 4, "qwen35": 4, "qwen35moe": 4, "qwen4exp": 4, "minimax-01": 8}
-_NO_CACHE = frozenset(
-    (
-        "bert modern-bert nomic-bert nomic-bert-moe neo-bert jina-bert-v2 jina-bert-v3 eurobert gemma-embedding "
-        "wavtokenizer-dec dream llada llada-moe rnd1"
-    ).split()
+_NO_CACHE = _names(
+    "bert modern-bert nomic-bert nomic-bert-moe neo-bert jina-bert-v2 jina-bert-v3 eurobert gemma-embedding "
+    "wavtokenizer-dec dream llada llada-moe rnd1"
 )
 #: Caches that are more than keys and values of a layer, and are not worked out here.
-_OTHER_CACHES = frozenset("deepseek32 deepseek4 glm-dsa glm5-next dots3note minimax-m3 hy_v4 kimi-k3".split())
+_OTHER_CACHES = _names("deepseek32 deepseek4 glm-dsa glm5-next dots3note minimax-m3 hy_v4 kimi-k3")
 
 
 class MemoryEstimate(NamedTuple):
@@ -92,7 +98,8 @@ class MemoryEstimate(NamedTuple):
     :param compute: one batch's activations, the attention mask, the scheduler's bookkeeping.
     :param overhead: the program, the vocabulary, the stacks.
     :param total: all of it.
-    :param heap: of that, what lies in the engine's heap: all without a GPU.
+    :param heap: the size that the engine's heap grows to, in steps of up to a fifth or 96 MiB more than is needed.
+        With a GPU, most of `total` lies elsewhere.
     :param exact: whether all rules for the architecture are known and figures for its layers were there.
     :param notes: what is not known, for people.
     """
@@ -127,19 +134,54 @@ def estimate(
     n_ubatch = min(n_ubatch, cells)
     kv_cache = _kv_cache(model, cells, n_ubatch)
     activations = _activations(model, cells, n_ubatch)
-    bookkeeping = _nodes(header, model.architecture, n_ubatch) * _NODE
-    overhead = _overhead(header, n_threads)
-    total = weights + kv_cache + activations + bookkeeping + overhead
-    heap = total
+    nodes = _nodes(header, model.architecture, n_ubatch)
+    tokens, merges = (_length(header, f"tokenizer.ggml.{key}") for key in ("tokens", "merges"))
+    splitter = _SPLITTER if header.metadata.get("tokenizer.ggml.model") == "gpt2" else 0
+    program = _PROGRAM + splitter + tokens * _TOKEN + merges * _MERGE
+    small = tokens * _LOGIT + nodes * _NODE_IN_GRAPHS + _FIRST_COMPLETION
+    later = (max(n_threads, 1) - 1) * _STACK + max(small - tokens * _FREED_TOKEN - merges * _FREED_MERGE, 0)
+    in_heap = weights, kv_cache, activations
     if gpu:
         # The embedding is looked up by the CPU: it stays in the heap, and is on the GPU a second time where it is tied.
         embedding = next((tensor.size for tensor in header.tensors if tensor.name == "token_embd.weight"), 0)
-        heap = embedding + bookkeeping + overhead
+        in_heap = embedding, 0, 0
         if not any(tensor.name == "output.weight" for tensor in header.tensors):
-            total += embedding
             weights += embedding
+    heap = _Heap()
+    heap.add_pieces(program)
+    heap.add(in_heap[0])
+    heap.add(in_heap[1])
+    heap.add_pieces(nodes * _NODE_NUMBERS)
+    heap.add(nodes * _NODE_TENSORS)
+    heap.add(in_heap[2])
+    heap.add_pieces(later)
+    compute, overhead = activations + nodes * (_NODE_NUMBERS + _NODE_TENSORS), program + later
     notes = tuple(_notes(model, gpu))
-    return MemoryEstimate(weights, kv_cache, activations + bookkeeping, overhead, total, heap, exact=not notes, notes=notes)
+    total = weights + kv_cache + compute + overhead
+    return MemoryEstimate(weights, kv_cache, compute, overhead, total, heap.size, exact=not notes, notes=notes)
+
+
+class _Heap:
+    """How the engine's heap grows: by emscripten's `emscripten_resize_heap`, from what wllama begins with."""
+
+    def __init__(self) -> None:
+        self.size = 128 * _MIB
+        self._used = 0
+
+    def add(self, piece: int) -> None:
+        """Something in one piece."""
+        self._used += piece
+        if self._used > self.size:
+            self._grow(self._used)
+
+    def add_pieces(self, together: int) -> None:
+        """Many small things: whichever does not fit makes the heap grow."""
+        self._used += together
+        while self._used > self.size:
+            self._grow(self.size + 1)
+
+    def _grow(self, needed: int) -> None:
+        self.size = padded(max(needed, min(self.size * 6 // 5, needed + 96 * _MIB)), 65_536)
 
 
 class _Model:
@@ -275,13 +317,6 @@ def _nodes(header: Header, architecture: str, n_ubatch: int) -> int:
     if architecture in _LONG_GRAPHS:
         return max(_LONG_GRAPH * n_ubatch, _LONG_GRAPH_NODES_PER_TENSOR * n_tensors)
     return max(_MIN_NODES, _NODES_PER_TENSOR * n_tensors)
-
-
-def _overhead(header: Header, n_threads: int) -> int:
-    tokens, merges = (_length(header, f"tokenizer.ggml.{key}") for key in ("tokens", "merges"))
-    splitter = _SPLITTER if header.metadata.get("tokenizer.ggml.model") == "gpt2" else 0
-    vocabulary = tokens * (_TOKEN + _LOGIT) + merges * _MERGE
-    return int(_PROGRAM + splitter + _FIRST_COMPLETION) + vocabulary + (max(n_threads, 1) - 1) * _STACK
 
 
 def _length(header: Header, key: str) -> int:
