@@ -189,7 +189,7 @@ def _repository(repo: str, revision: str, path: str, tag: str = "") -> Address:
         revision=revision,
         path=path,
         tag=tag,
-        name=pull_name(repo, path or tag) if revision == "main" and "/" not in path else "",
+        name=pull_name(repo, path if is_file else tag) if revision == "main" and "/" not in path else "",
     )
 
 
@@ -206,7 +206,8 @@ def _ollama(typed: str) -> Address:
     place, _, tag = typed.partition(":")
     *users, model = place.removeprefix("library/").split("/")
     valid = _OLLAMA_PART.fullmatch(model) and (not tag or _OLLAMA_PART.fullmatch(tag)) and not typed.endswith(":")
-    if not valid or len(users) > 1 or not all(map(_OLLAMA_NAMESPACE.fullmatch, users)):
+    is_deep = len(users) > 1 or (users and place.startswith("library/"))
+    if not valid or is_deep or not all(map(_OLLAMA_NAMESPACE.fullmatch, users)):
         raise _unclear(typed, "it is no link, no repository and no name of the Ollama library")
     return Address("ollama", tag=tag, name="/".join([*users, model]) + (f":{tag}" if tag else ""))
 

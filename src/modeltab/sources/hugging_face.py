@@ -229,8 +229,9 @@ def _failed(status: int, headers: Mapping[str, str], body: bytes, url: str, repo
             error.detail,
         )
     if isinstance(error, errors.RateLimited):
-        error.message = "Hugging Face takes no more requests from here for now."
-        error.advice = "Wait five minutes, then try again."  # its limits are counted in windows of five minutes
+        # Its limits are counted in windows of five minutes.
+        words = ("Hugging Face takes no more requests from here for now.", "Wait five minutes, then try again.")
+        return errors.RateLimited(*words, error.detail)
     return error
 
 
