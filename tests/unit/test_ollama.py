@@ -308,10 +308,12 @@ def test_details_tell_more_than_the_list(server, provider):
         "Trained context": "131072 tokens",
         "Capabilities": "completion",
         "Licence": "LLAMA 3.2 COMMUNITY LICENSE AGREEMENT",
+        "SHA-256": MODELS[MODEL].file_digest,
         "Template": "{{ .Prompt }}",
     }
     assert body_sent(server, "/api/show") == {"model": MODEL}
-    assert run(provider.details(CLOUD))["Runs at"] == "https://ollama.com:443"
+    cloud = run(provider.details(CLOUD))
+    assert cloud["Runs at"] == "https://ollama.com:443" and "SHA-256" not in cloud
 
 
 def test_what_details_do_not_have_is_left_out(server, provider):

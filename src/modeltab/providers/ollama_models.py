@@ -119,6 +119,7 @@ def details_of(reply: Json) -> dict[str, str]:
             "Capabilities": _joined(reply.get("capabilities")),
             "Runs at": reply.get("remote_host"),
             "Licence": licence.partition("\n")[0].strip(),
+            "SHA-256": file_digest(reply),
             "System prompt": reply.get("system"),
             "Template": reply.get("template"),
         }
