@@ -7,7 +7,7 @@ llama.cpp's: src/llama-hparams.cpp, src/llama-kv-cache.cpp, src/llama-kv-cache-i
 traced at every growth (benchmarks/memory.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import NamedTuple
 
@@ -98,10 +98,9 @@ class MemoryEstimate(NamedTuple):
     :param compute: one batch's activations, the attention mask, the scheduler's bookkeeping.
     :param overhead: the program, the vocabulary, the stacks.
     :param total: all of it.
-    :param heap: the size that the engine's heap grows to, in steps of up to a fifth or 96 MiB more than is needed.
-        With a GPU, most of `total` lies elsewhere.
-    :param exact: whether all rules for the architecture are known and figures for its layers were there.
-    :param notes: what is not known, for people.
+    :param in_heap: what of that lies in the engine's heap: all of it, unless a GPU computes.
+    :param heap_size: what the heap grows to for that, in steps of a fifth, or of 96 MiB more than is needed.
+    :param exact: whether llama.cpp's rules for the architecture are followed in full, and its figures were there.
     """
 
     weights: int
@@ -109,9 +108,9 @@ class MemoryEstimate(NamedTuple):
     compute: int
     overhead: int
     total: int
-    heap: int
-    exact: bool = True
-    notes: tuple[str, ...] = ()
+    in_heap: int
+    heap_size: int
+    exact: bool
 
 
 def estimate(
@@ -125,7 +124,7 @@ def estimate(
 ) -> MemoryEstimate:
     """The memory of a model with a context of `n_ctx` tokens, once it is loaded and has answered.
 
-    :param gpu: whether layers are computed on a GPU (WebGPU), in whose memory they then lie.
+    :param gpu: whether layers are computed on a GPU (WebGPU), in whose memory they then lie: by the rules, not measured.
     :param weights: bytes of the tensors of all parts, where the header is the first part's only.
     """
     model = _Model(header.metadata)
@@ -156,9 +155,9 @@ def estimate(
     heap.add(in_heap[2])
     heap.add_pieces(later)
     compute, overhead = activations + nodes * (_NODE_NUMBERS + _NODE_TENSORS), program + later
-    notes = tuple(_notes(model, gpu))
     total = weights + kv_cache + compute + overhead
-    return MemoryEstimate(weights, kv_cache, compute, overhead, total, heap.size, exact=not notes, notes=notes)
+    exact = model.n_layer > 0 and model.n_embd > 0 and model.architecture not in _OTHER_CACHES
+    return MemoryEstimate(weights, kv_cache, compute, overhead, total, heap.used, heap.size, exact)
 
 
 class _Heap:
@@ -166,18 +165,18 @@ class _Heap:
 
     def __init__(self) -> None:
         self.size = 128 * _MIB
-        self._used = 0
+        self.used = 0
 
     def add(self, piece: int) -> None:
         """Something in one piece."""
-        self._used += piece
-        if self._used > self.size:
-            self._grow(self._used)
+        self.used += piece
+        if self.used > self.size:
+            self._grow(self.used)
 
     def add_pieces(self, together: int) -> None:
         """Many small things: whichever does not fit makes the heap grow."""
-        self._used += together
-        while self._used > self.size:
+        self.used += together
+        while self.used > self.size:
             self._grow(self.size + 1)
 
     def _grow(self, needed: int) -> None:
@@ -322,12 +321,3 @@ def _nodes(header: Header, architecture: str, n_ubatch: int) -> int:
 def _length(header: Header, key: str) -> int:
     value = header.metadata.get(key)
     return value.length if isinstance(value, Array) else 0
-
-
-def _notes(model: _Model, gpu: bool) -> Iterator[str]:
-    if not model.n_layer or not model.n_embd:
-        yield "The header does not say how large the model's layers are."
-    if model.architecture in _OTHER_CACHES:
-        yield f"How much the cache of {model.architecture} takes is not worked out."
-    if gpu:
-        yield "What the graphics driver takes for itself is not known."
