@@ -262,7 +262,7 @@ def _kv_cache(model: _Model, cells: int, n_ubatch: int) -> int:
     if model.architecture in _NO_CACHE:
         return 0
     recurrent = model.recurrent()
-    states = sum(recurrent) * model.state() * _F32
+    states = 2 * sum(recurrent) * model.state() * _F32  # the server keeps a copy, to return to before an answer
     if model.architecture in _RECURRENT:
         return states
     sliding = model.number("attention.key_length_swa", model.n_key), model.number("attention.value_length_swa", model.n_value)
@@ -298,11 +298,14 @@ def _activations(model: _Model, cells: int, n_ubatch: int) -> int:
     n_ff_experts = max(model.layers("expert_feed_forward_length"), default=0) * used
     # The residual and its norm are in all of them. Attention: queries and keys before and after they are rotated, values
     # and output. Feed-forward: gate, up and their product, above what attention left. Experts: a product and an output
-    # each, weighted. State-space: the projection in two halves, the convolution's input and output, the scan's output.
+    # each, weighted. State-space: the projection in two halves, the convolution's input and output, the scan's output;
+    # or, in delta nets, what is convolved three times.
     attention = 2 * n_embd + 2 * heads + 4 * kv_heads
     feed_forward = 4 * n_embd + 3 * max(n_ff, n_ff_experts)
     experts = 3 * n_embd + n_ff_experts + 2 * used * n_embd
-    state_space = 3 * n_embd + 5 * model.number("ssm.inner_size")
+    inner = model.number("ssm.inner_size")
+    convolved = inner + 2 * model.number("ssm.group_count") * model.number("ssm.state_size")
+    state_space = 3 * n_embd + max(5 * inner, 3 * convolved)
     most = max(attention, feed_forward, experts, state_space)
     has_attention = model.n_head and model.architecture not in _RECURRENT
     windows = {_window_cells(window, cells, n_ubatch) for window in model.windows() if window}
