@@ -147,7 +147,7 @@ def test_each_thread_but_the_first_has_five_mebibytes_of_stack():
 
 
 def test_a_vocabulary_takes_its_tokens_and_merges():
-    texts = {
+    texts: dict[str, Any] = {
         "tokenizer__ggml__tokens": Array("STRING", 100_000, ("a",)),
         "tokenizer__ggml__merges": Array("STRING", 90_000, ()),
     }
