@@ -8,7 +8,8 @@ from modeltab.files.words import size as size_words
 
 #: What the engine's heap can grow to: its build for browsers with 64-bit WebAssembly memory, and the other one.
 HEAP_LIMIT, COMPAT_HEAP_LIMIT = 4 << 30, 2 << 30
-#: What the page takes besides the engine: Python, the app, its wasm code (benchmarks/memory.py).
+#: What the page takes besides the engine's heap, while it reads the model: Python, the app, the engine's code and the
+#: pieces of the file on their way. 230 to 420 MB are measured, 90 to 170 afterwards (benchmarks/memory.py).
 PAGE_BYTES = 300_000_000
 #: `navigator.deviceMemory` is rounded to a power of two, so there may be less; and the system and other programs need theirs.
 _SURE_SHARE = 0.7

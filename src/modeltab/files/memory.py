@@ -93,6 +93,8 @@ _OTHER_CACHES = _names("deepseek32 deepseek4 glm-dsa glm5-next dots3note minimax
 class MemoryEstimate(NamedTuple):
     """What a loaded model takes, in bytes.
 
+    Chats that follow add to it: llama.cpp's server keeps the cache of each that it has left, as long as the heap has room.
+
     :param weights: its tensors. They are not copied, not repacked, and a tied output matrix is the embedding itself.
     :param kv_cache: keys and values of the whole context, and recurrent states: taken at once, however short the chat.
     :param compute: one batch's activations, the attention mask, the scheduler's bookkeeping.
