@@ -3,23 +3,25 @@
 import asyncio
 import os
 import time
+from functools import partial
 from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, keys, navigation
+from modeltab.actions import connections, conversations, keys, navigation, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
-from modeltab.browser.engine import WllamaEngine
+from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
-from modeltab.browser.files import RemoteFile
+from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
+from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.surroundings import BrowserSurroundings
 from modeltab.browser.templates import ChatTemplates
 from modeltab.browser.transport import BrowserTransport
@@ -38,7 +40,7 @@ from modeltab.providers import (
     openai,
     openai_responses,
 )
-from modeltab.providers.base import ConnectionType
+from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import UnreadableError, config_from_json
@@ -66,22 +68,24 @@ async def _start() -> None:
     store = Store(State())
     files = OpfsModels()
     transport = BrowserTransport(lambda: store.state.settings.offline_only)
+    page = BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state))
+    remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
     registry = Registry(_types(transport, files), keyring.key)
     app = App(
         store,
         registry,
-        BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state)),
+        page,
         Conversations(),
         images,
         config,
         keyring,
         transport,
         BrowserSurroundings(),
-        starter=lambda: RemoteFile(STARTER.name, STARTER.size, _starter_sources(store.state.settings.offline_only)),
-        remote_file=lambda *told: RemoteFile(*told),
-        read_catalogue=read_catalogue,
+        starter=lambda: remote_file(STARTER.name, STARTER.size, STARTER.sources, "", ""),
+        remote_file=remote_file,
+        read_catalogue=page.read_catalogue,
         compose=compose,
-        open_url=lambda url: open_url(url, transport),
+        open_url=lambda url: open_url(url, transport.check_allowed),
         templates=ChatTemplates(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
@@ -150,11 +154,6 @@ async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
             app.page.set_theme(settings.theme)
 
 
-def _starter_sources(offline_only: bool) -> tuple[str, ...]:
-    """Where the starter model is fetched from: beside the app, and from elsewhere only if the person allows that."""
-    return tuple(url for url in STARTER.sources if url.startswith("./") or not offline_only)
-
-
 def _configuration(
     config: LocalStorage, registry: Registry
 ) -> tuple[tuple[Connection, ...], tuple[Connection, ...], Settings, str]:
@@ -178,12 +177,24 @@ def _configuration(
 
 async def _fill(app: App, files: OpfsModels) -> None:
     """Bring what the first screen can do without. One part that fails must not keep the others away."""
-    app.spawn(files.clean())
+    app.spawn(_take_up(app, files))
+    app.spawn(_look_at_device(app))
     app.spawn(connections.refresh_all(app))
     try:
         await conversations.load_list(app)
     finally:
         await navigation.show(app, app.state.route)
+
+
+async def _look_at_device(app: App) -> None:
+    """What the engine in the tab will have: for telling what fits before it is tried."""
+    app.update(device=await device())
+
+
+async def _take_up(app: App, files: OpfsModels) -> None:
+    """What broken transfers have left: what is of no use goes, the rest is shown, so that it can go on."""
+    await files.clean()
+    await transfers.find_unfinished(app)
 
 
 def _unhandled(app: App, context: dict[str, Any]) -> None:

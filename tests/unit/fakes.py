@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
-from modeltab.domain.errors import BadReply, Conflict, NotFound, WrongPassphrase
+from modeltab.domain.errors import BadReply, Conflict, NotAModel, NotFound, WrongPassphrase
 from modeltab.files.values import Parts
-from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction
+from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
 from modeltab.providers.in_tab import EngineInfo, StoredFile
 from modeltab.state.keyring import Sealed
 from modeltab.state.store import Storage
@@ -65,36 +65,66 @@ class FakeModels:
         self.files: dict[str, int] = dict.fromkeys(names, 1000)
         self.gate: asyncio.Event | None = None
         self.log: list[str] = []
+        self.parts: dict[str, Unfinished] = {}
+        self.sources: tuple[str, ...] = ()
+        self.deleted: dict[str, int] = {}
+        self.contents: dict[str, ModelFile] = {}
 
     async def list(self) -> tuple[StoredFile, ...]:
         """The complete files."""
         await self._pass()
         return tuple(StoredFile(name, size, "2026-11-22T10:00:00+00:00") for name, size in self.files.items())
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
-        """Takes the file in two halves."""
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
+        """Takes the file in two halves; the first is kept when it is told to stop."""
         self.log.append(f"add {name}")
         if name in self.files:
             raise Conflict(f"{name} is in this tab already.", "Delete it first.")
-        on_bytes(file.size // 2)
+        on_step("", file.size // 2)
+        self.parts[name] = Unfinished(name, file.size, file.size // 2, self.sources, file.stamp)
         try:
             await self._pass()
         except asyncio.CancelledError:
             self.log.append(f"cancelled {name}")
             raise
-        on_bytes(file.size)
+        del self.parts[name]
+        if await file.read(0, 4) != b"GGUF":
+            raise NotAModel(f"{name} is not a GGUF file.", "Choose a .gguf file.")
+        on_step("", file.size)
         self.files[name] = file.size
+        self.contents[name] = file
         self.log.append(f"added {name}")
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """The first halves."""
+        return tuple(self.parts.values())
+
+    async def discard(self, name: str) -> None:
+        """Forgets a first half."""
+        self.log.append(f"discard {name}")
+        self.parts.pop(name, None)
 
     async def remove(self, name: str) -> None:
         """Deletes a file."""
         self.log.append(f"remove {name}")
-        if self.files.pop(name, None) is None:
+        size = self.files.pop(name, None)
+        if size is None:
             raise NotFound(f"{name} is not in this tab.")
+        self.deleted[name] = size
 
-    async def open(self, name: str) -> Any:
-        """What the engine gets."""
-        return f"the file {name}"
+    async def restore(self, name: str) -> None:
+        """Brings a deleted file back."""
+        self.log.append(f"restore {name}")
+        self.files[name] = self.deleted.pop(name)
+
+    async def empty(self) -> None:
+        """Forgets the deleted files."""
+        self.log.append("empty")
+        self.deleted.clear()
+
+    async def open(self, name: str) -> ModelFile:
+        """What was added under that name, or as many zeros as it has bytes."""
+        return self.contents.get(name) or MemoryFile(name, bytes(self.files[name]))
 
     async def _pass(self) -> None:
         await asyncio.sleep(0)
@@ -187,9 +217,9 @@ class FakeEngine:
         self.bodies: list[Json] = []
         self.log: list[str] = []
 
-    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+    async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
         """Loads in two steps."""
-        self.log.append(f"load {name} with {n_ctx} from {file}")
+        self.log.append(f"load {name} with {n_ctx} from {', '.join(file.name for file in files)}")
         self.info = None
         on_fraction(0.5)
         await asyncio.sleep(0)

@@ -138,7 +138,7 @@ def whole_file(**options: Any) -> bytes:
     return by_hand(EVERY_TYPE, TWO_TENSORS, TWO_TENSORS_DATA, **options)
 
 
-def vocabulary_file(count: int, **options: Any) -> bytes:
+def vocabulary_file(count: int, tensors: Any = TWO_TENSORS, data: bytes = TWO_TENSORS_DATA, **options: Any) -> bytes:
     """A file with a vocabulary of so many tokens, as many merges, scores and types."""
     tokens = [f"token{n * 7919 % count}" for n in range(count)]
     entries: list[tuple[str, Value]] = [
@@ -150,7 +150,7 @@ def vocabulary_file(count: int, **options: Any) -> bytes:
         ("tokenizer.ggml.merges", (ARRAY, (STRING, [f"{token[:3]} {token[3:]}" for token in tokens]))),
         ("tokenizer.chat_template", (STRING, "{{ messages }}")),
     ]
-    return by_hand(entries, TWO_TENSORS, TWO_TENSORS_DATA, **options)
+    return by_hand(entries, tensors, data, **options)
 
 
 # With PyPI's gguf

@@ -16,7 +16,6 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Finished, TextDelta
 from modeltab.providers.base import (
     Capabilities,
-    ConnectionType,
     DownloadProgress,
     ModelCopies,
     ModelDetails,
@@ -25,6 +24,7 @@ from modeltab.providers.base import (
     Provider,
     RenderedPrompt,
 )
+from modeltab.providers.connection_type import ConnectionType
 from tests.unit.fakes import MemoryFile
 from tests.unit.rig import TAB, Rig
 
@@ -36,6 +36,8 @@ class Workshop(Provider):
     """A server that copies, downloads, describes and renders. `log` has what it was asked."""
 
     names_hint = "a name and its tag"
+    hub_prefix = ""
+    has_library = True
 
     def __init__(self, connection: Connection) -> None:
         self.capabilities = Capabilities(streaming=True, parameters=frozenset({"system_prompt"}), images=True)

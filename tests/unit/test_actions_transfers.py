@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
-
-from modeltab.actions.onboarding import model_file_name
+from modeltab.actions.transfers import find_unfinished
 from modeltab.domain.catalogue import STARTER
-from modeltab.domain.errors import NotAModel
+from modeltab.files.values import Inspection
+from modeltab.providers.base import Unfinished
+from modeltab.state.store import State
+from tests.servers.model_files import small_gguf
 from tests.servers.scripted import Reply, json_reply
 from tests.servers.transport import PathFile
 from tests.unit.fakes import MemoryFile
@@ -17,11 +18,11 @@ from tests.unit.rig import SERVER, TAB, Rig
 
 
 def gguf(name: str, size: int = 1000) -> MemoryFile:
-    """A file that begins as a model does."""
-    return MemoryFile(name, b"GGUF" + bytes(size - 4))
+    """A small model."""
+    return MemoryFile(name, small_gguf(size))
 
 
-def on_disk(folder: Path, name: str, content: bytes = b"GGUF" + bytes(996)) -> PathFile:
+def on_disk(folder: Path, name: str, content: bytes = small_gguf()) -> PathFile:
     """A file that RealTransport can send."""
     path = folder / name
     path.write_bytes(content)
@@ -50,7 +51,7 @@ async def test_files_that_are_dropped_are_in_the_dialog_and_are_added_with_it():
     await rig.start()
     await rig.do("models.add", files=(gguf("a.gguf", 1500), gguf("b.gguf", 2500)))
     assert rig.state.dialog is not None
-    assert rig.state.dialog.note == "a.gguf (1.5 kB), b.gguf (2.5 kB)"
+    assert [(c.name, c.size) for c in rig.state.candidates] == [("a.gguf", 1500), ("b.gguf", 2500)]
     await rig.do("models.add.save", values={"destination": TAB})
     assert rig.models(TAB) == ["a.gguf", "b.gguf"]
 
@@ -60,7 +61,8 @@ async def test_files_that_are_chosen_are_named_in_the_dialog():
     await rig.start()
     await rig.do("models.add")
     await rig.do("models.add.files", files=(gguf("a.gguf"),), values={"destination": TAB})
-    assert rig.state.dialog is not None and rig.state.dialog.note == "a.gguf (1.0 kB)"
+    (candidate,) = rig.state.candidates
+    assert isinstance(candidate.item, Inspection) and candidate.item.format == "GGUF 3"
 
 
 async def test_another_destination_is_kept_while_the_dialog_is_open():
@@ -112,35 +114,19 @@ async def test_a_model_that_is_chosen_stays_chosen_when_another_one_is_added():
     assert rig.state.settings.model == f"{TAB}/mine.gguf"
 
 
-async def test_files_to_the_same_place_go_one_at_a_time_and_the_others_wait():
+async def test_two_files_go_at_a_time_and_the_others_wait():
     rig = Rig()
     await rig.start()
     rig.files.gate = asyncio.Event()
     await rig.do("models.add")
     rig.press("models.add.save", files=(gguf("a.gguf"), gguf("b.gguf"), gguf("c.gguf")), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("a.gguf").sent == 500)
-    assert [transfer.phase for transfer in rig.state.transfers] == ["sending", "queued", "queued"]
-    assert rig.files.log == ["add a.gguf"]
+    await rig.until(lambda: len(rig.state.transfers) == 3 and rig.transfer("b.gguf").sent == 500)
+    assert [transfer.phase for transfer in rig.state.transfers] == ["sending", "sending", "queued"]
+    assert rig.files.log == ["add a.gguf", "add b.gguf"]
     rig.files.gate.set()
     await rig.idle()
-    order = [f"{step} {name}.gguf" for name in "abc" for step in ("add", "added")]
-    assert rig.files.log == order
+    assert rig.models(TAB) == ["a.gguf", "b.gguf", "c.gguf"]
     assert {transfer.phase for transfer in rig.state.transfers} == {"done"}
-
-
-async def test_files_to_different_places_go_at_the_same_time(echo, tmp_path):
-    rig = Rig(url=echo.url)
-    await rig.start()
-    rig.files.gate = asyncio.Event()
-    await rig.do("models.add")
-    rig.press("models.add.save", files=(gguf("a.gguf"),), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("a.gguf").phase == "sending")
-    rig.press("models.add")
-    rig.press("models.add.save", files=(on_disk(tmp_path, "b.gguf"),), values={"destination": SERVER})
-    await rig.until(lambda: rig.transfer("b.gguf").phase == "done")
-    assert rig.transfer("a.gguf").phase == "sending"
-    rig.files.gate.set()
-    await rig.idle()
 
 
 async def test_a_transfer_that_is_cancelled_leaves_nothing_and_lets_the_next_one_go():
@@ -148,14 +134,14 @@ async def test_a_transfer_that_is_cancelled_leaves_nothing_and_lets_the_next_one
     await rig.start()
     rig.files.gate = asyncio.Event()
     await rig.do("models.add")
-    rig.press("models.add.save", files=(gguf("a.gguf"), gguf("b.gguf")), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("a.gguf").sent == 500)
+    files = (gguf("a.gguf"), gguf("b.gguf"), gguf("c.gguf"))
+    rig.press("models.add.save", files=files, values={"destination": TAB})
+    await rig.until(lambda: len(rig.state.transfers) == 3 and rig.transfer("b.gguf").sent == 500)
     rig.press("transfer.cancel", rig.transfer("a.gguf").id)
-    await rig.until(lambda: rig.transfer("a.gguf").phase == "cancelled")
+    await rig.until(lambda: rig.transfer("a.gguf").phase == "cancelled" and rig.transfer("c.gguf").sent == 500)
     rig.files.gate.set()
     await rig.idle()
-    assert rig.files.log == ["add a.gguf", "cancelled a.gguf", "add b.gguf", "added b.gguf"]
-    assert (rig.transfer("b.gguf").phase, rig.models(TAB), rig.alerts) == ("done", ["b.gguf"], [])
+    assert (rig.transfer("c.gguf").phase, rig.models(TAB), rig.alerts) == ("done", ["b.gguf", "c.gguf"], [])
 
 
 async def test_a_transfer_that_waits_can_be_cancelled():
@@ -163,22 +149,28 @@ async def test_a_transfer_that_waits_can_be_cancelled():
     await rig.start()
     rig.files.gate = asyncio.Event()
     await rig.do("models.add")
-    rig.press("models.add.save", files=(gguf("a.gguf"), gguf("b.gguf")), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("a.gguf").sent == 500)
-    rig.press("transfer.cancel", rig.transfer("b.gguf").id)
-    await rig.until(lambda: rig.transfer("b.gguf").phase == "cancelled")
+    files = (gguf("a.gguf"), gguf("b.gguf"), gguf("c.gguf"))
+    rig.press("models.add.save", files=files, values={"destination": TAB})
+    await rig.until(lambda: len(rig.state.transfers) == 3)
+    rig.press("transfer.cancel", rig.transfer("c.gguf").id)
+    await rig.until(lambda: rig.transfer("c.gguf").phase == "cancelled")
     rig.files.gate.set()
     await rig.idle()
-    assert rig.models(TAB) == ["a.gguf"]
+    assert rig.models(TAB) == ["a.gguf", "b.gguf"]
 
 
 async def test_a_transfer_that_is_cancelled_in_the_moment_it_begins_is_cancelled():
     rig = Rig()
     await rig.start()
     await rig.do("models.add")
-    rig.press("models.add.save", files=(gguf("a.gguf"),), values={"destination": TAB})
-    rig.press("transfer.cancel", rig.transfer("a.gguf").id)
-    await rig.idle()
+
+    def cancel(state: State) -> None:
+        for transfer in state.transfers:
+            if transfer.phase == "queued":
+                rig.press("transfer.cancel", transfer.id)
+
+    rig.app.store.subscribe(cancel)
+    await rig.do("models.add.save", files=(gguf("a.gguf"),), values={"destination": TAB})
     assert rig.transfer("a.gguf").phase == "cancelled"
     assert rig.app.transfers == {}
 
@@ -199,9 +191,19 @@ async def test_cancelling_a_transfer_that_has_ended_does_nothing():
     assert (rig.transfer("a.gguf").phase, rig.alerts) == ("done", [])
 
 
-async def test_a_name_that_is_taken_fails_that_transfer_alone():
+async def test_a_name_that_is_taken_is_refused_before_anything_is_sent():
     rig = Rig("a.gguf")
     await rig.start()
+    await add(rig, gguf("a.gguf"), gguf("b.gguf"))
+    assert rig.models(TAB) == ["a.gguf", "b.gguf"]
+    assert rig.state.dialog is not None and rig.state.dialog.error is not None
+    assert rig.state.dialog.error.message == "a.gguf is not added. A model of this name is there already."
+
+
+async def test_a_name_that_another_tab_has_taken_meanwhile_fails_that_transfer_alone():
+    rig = Rig()
+    await rig.start()
+    rig.files.files["a.gguf"] = 1000
     await add(rig, gguf("a.gguf"), gguf("b.gguf"))
     failed = rig.transfer("a.gguf")
     assert (failed.phase, rig.transfer("b.gguf").phase, rig.alerts) == ("failed", "done", [])
@@ -232,7 +234,7 @@ async def test_the_speed_and_the_time_left_are_told_while_a_file_goes():
     rig.app.store.subscribe(lambda state: setattr(rig.clock, "now", rig.clock.now + 1))
     await rig.do("models.add")
     rig.press("models.add.save", files=(gguf("a.gguf"),), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("a.gguf").sent == 500)
+    await rig.until(lambda: bool(rig.state.transfers) and rig.transfer("a.gguf").sent == 500)
     rig.files.gate.set()
     await rig.idle()
     assert any(rate for rate in seen)
@@ -240,34 +242,6 @@ async def test_the_speed_and_the_time_left_are_told_while_a_file_goes():
 
 
 # ---- What is a model -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "stored"),
-    [
-        ("a.gguf", "a.gguf"),
-        ("A.GGUF", "A.GGUF"),
-        ("gpt4all.bin", "gpt4all.gguf"),
-        ("Model.Q4.BIN", "Model.Q4.gguf"),
-        ("model", "model.gguf"),
-        ("model.q4_0", "model.q4_0.gguf"),
-        (".bin", ".gguf"),
-    ],
-)
-async def test_a_file_that_begins_as_gguf_is_stored_under_a_name_that_ends_so(name, stored):
-    assert await model_file_name(gguf(name)) == stored
-
-
-@pytest.mark.parametrize("content", [b"GGU", b"ggml" + bytes(100), b"lmgg" + bytes(100), b"PK\3\4", b"<html>", b"\0GGUF"])
-async def test_a_file_that_does_not_begin_as_gguf_is_refused_whatever_its_name(content):
-    with pytest.raises(NotAModel, match="is not a GGUF file") as caught:
-        await model_file_name(MemoryFile("a.gguf", content))
-    assert caught.value.advice
-
-
-async def test_an_empty_file_is_refused_as_empty():
-    with pytest.raises(NotAModel, match=r"a\.gguf is empty"):
-        await model_file_name(MemoryFile("a.gguf", b""))
 
 
 async def test_a_bin_file_that_is_gguf_is_added_under_its_new_name_and_chosen():
@@ -281,10 +255,11 @@ async def test_a_bin_file_that_is_gguf_is_added_under_its_new_name_and_chosen():
 async def test_a_file_that_is_no_model_is_refused_before_a_byte_is_sent():
     rig = Rig()
     await rig.start()
-    await add(rig, MemoryFile("photo.bin", b"\x89PNG"))
-    failed = rig.transfer("photo.bin")
-    assert (failed.phase, failed.sent, rig.files.log) == ("failed", 0, [])
-    assert failed.error is not None and "photo.bin is not a GGUF file." in failed.error.message
+    await add(rig, MemoryFile("photo.bin", b"\x89PNG\r\n\x1a\n" + bytes(100)), gguf("a.gguf"))
+    assert (rig.files.log, rig.models(TAB)) == (["add a.gguf", "added a.gguf"], ["a.gguf"])
+    assert rig.state.dialog is not None and rig.state.dialog.error is not None
+    assert rig.state.dialog.error.message.startswith("photo.bin is not added.")
+    assert [candidate.name for candidate in rig.state.candidates] == ["photo.bin"]
 
 
 # ---- To a server -----------------------------------------------------------------------------------------------------
@@ -302,10 +277,8 @@ async def test_a_file_goes_to_the_server_and_is_listed_there(echo, tmp_path):
 async def test_a_name_that_the_server_has_fails_with_its_words(echo, tmp_path):
     rig = Rig(url=echo.url)
     await rig.start()
-    file = on_disk(tmp_path, "a.gguf")
-    await add(rig, file, to=SERVER)
-    await rig.do("transfer.dismiss", rig.transfer("a.gguf").id)
-    await add(rig, file, to=SERVER)
+    (echo.folder / "a.gguf").write_bytes(small_gguf())
+    await add(rig, on_disk(tmp_path, "a.gguf"), to=SERVER)
     failed = rig.transfer("a.gguf")
     assert failed.error is not None and failed.error.message == "File already exists."
     assert rig.models(SERVER) == ["a.gguf"]
@@ -319,7 +292,7 @@ async def test_after_a_failure_the_list_is_read_again(scripted, tmp_path):
     await rig.start()
     scripted.on("POST", "/models", Reply(drop_upload_after=1000))
     scripted.on("GET", "/models", json_reply({"models": [{"name": "there.gguf"}], "count": 1}))
-    await add(rig, on_disk(tmp_path, "a.gguf", b"GGUF" + bytes(4_000_000)), to=SERVER)
+    await add(rig, on_disk(tmp_path, "a.gguf", small_gguf(4_000_000)), to=SERVER)
     failed = rig.transfer("a.gguf")
     assert failed.phase == "failed"
     assert failed.error is not None and "No answer" in failed.error.message
@@ -331,9 +304,9 @@ async def test_a_transfer_to_a_server_that_is_cancelled_leaves_nothing_there(ech
     rig = Rig(url=echo.url)
     await rig.start()
     await rig.do("models.add")
-    file = on_disk(tmp_path, "a.gguf", b"GGUF" + bytes(50_000_000))
+    file = on_disk(tmp_path, "a.gguf", small_gguf(50_000_000))
     rig.press("models.add.save", files=(file,), values={"destination": SERVER})
-    await rig.until(lambda: rig.transfer("a.gguf").sent > 0)
+    await rig.until(lambda: bool(rig.state.transfers) and rig.transfer("a.gguf").sent > 0)
     await rig.do("transfer.cancel", rig.transfer("a.gguf").id)
     assert rig.transfer("a.gguf").phase == "cancelled"
     await rig.until(lambda: not any(echo.folder.iterdir()))
@@ -345,7 +318,10 @@ async def test_a_transfer_to_a_connection_that_was_removed_meanwhile_fails_in_wo
     rig = Rig(url="http://127.0.0.1:1/api/v1")
     await rig.start()
     await rig.do("models.add")
+    seen = asyncio.Event()
+    rig.app.store.subscribe(lambda state: seen.set() if state.transfers else None)
     rig.press("models.add.save", files=(gguf("a.gguf"),), values={"destination": SERVER})
+    await seen.wait()
     rig.press("connection.remove", SERVER)
     await rig.idle()
     failed = rig.transfer("a.gguf")
@@ -391,3 +367,133 @@ async def test_a_starter_model_that_failed_can_be_fetched_again():
     rig.starter = MemoryFile(STARTER.name, b"GGUF")
     await rig.do("starter.add")
     assert rig.models(TAB) == [STARTER.name]
+
+
+# ---- Pause, resume, retry, reorder -----------------------------------------------------------------------------------
+
+
+async def paused(rig: Rig, *names: str) -> None:
+    """Begins to add files, pauses the first one, and lets the others end."""
+    rig.files.gate = asyncio.Event()
+    await rig.do("models.add")
+    rig.press("models.add.save", files=tuple(map(gguf, names)), values={"destination": TAB})
+    await rig.until(lambda: bool(rig.state.transfers) and rig.transfer(names[0]).sent == 500)
+    rig.press("transfer.pause", rig.transfer(names[0]).id)
+    await rig.until(lambda: rig.transfer(names[0]).phase == "paused")
+    rig.files.gate.set()
+    await rig.idle()
+
+
+async def test_a_paused_transfer_keeps_what_has_arrived_and_goes_on_when_it_is_resumed():
+    rig = Rig()
+    await rig.start()
+    await paused(rig, "a.gguf")
+    assert (rig.transfer("a.gguf").sent, list(rig.files.parts), rig.models(TAB)) == (500, ["a.gguf"], [])
+    await rig.do("transfer.resume", rig.transfer("a.gguf").id)
+    assert (rig.transfer("a.gguf").phase, rig.models(TAB), rig.files.parts) == ("done", ["a.gguf"], {})
+
+
+async def test_a_paused_transfer_holds_up_no_other_one():
+    rig = Rig()
+    await rig.start()
+    await paused(rig, "a.gguf", "b.gguf", "c.gguf")
+    assert rig.models(TAB) == ["b.gguf", "c.gguf"]
+
+
+async def test_a_paused_transfer_that_is_cancelled_gives_its_room_back():
+    rig = Rig()
+    await rig.start()
+    await paused(rig, "a.gguf")
+    await rig.do("transfer.cancel", rig.transfer("a.gguf").id)
+    assert (rig.transfer("a.gguf").phase, rig.files.parts) == ("cancelled", {})
+
+
+async def test_a_cancelled_transfer_gives_its_room_back():
+    rig = Rig()
+    await rig.start()
+    rig.files.gate = asyncio.Event()
+    rig.press("models.add")
+    rig.press("models.add.save", files=(gguf("a.gguf"),), values={"destination": TAB})
+    await rig.until(lambda: bool(rig.state.transfers) and rig.transfer("a.gguf").sent == 500)
+    await rig.do("transfer.cancel", rig.transfer("a.gguf").id)
+    assert (rig.files.parts, rig.files.log[-1]) == ({}, "discard a.gguf")
+
+
+async def test_a_transfer_that_waits_can_be_paused_and_takes_its_turn_when_it_is_resumed():
+    rig = Rig()
+    await rig.start()
+    rig.files.gate = asyncio.Event()
+    rig.press("models.add")
+    files = (gguf("a.gguf"), gguf("b.gguf"), gguf("c.gguf"))
+    rig.press("models.add.save", files=files, values={"destination": TAB})
+    await rig.until(lambda: len(rig.state.transfers) == 3)
+    rig.press("transfer.pause", rig.transfer("c.gguf").id)
+    rig.files.gate.set()
+    await rig.idle()
+    assert (rig.transfer("c.gguf").phase, rig.models(TAB)) == ("paused", ["a.gguf", "b.gguf"])
+    await rig.do("transfer.resume", rig.transfer("c.gguf").id)
+    assert rig.models(TAB) == ["a.gguf", "b.gguf", "c.gguf"]
+
+
+async def test_of_the_transfers_that_wait_one_can_be_moved_up():
+    rig = Rig()
+    await rig.start()
+    rig.files.gate = asyncio.Event()
+    rig.press("models.add")
+    files = tuple(gguf(f"{name}.gguf") for name in "abcd")
+    rig.press("models.add.save", files=files, values={"destination": TAB})
+    await rig.until(lambda: len(rig.state.transfers) == 4)
+    rig.press("transfer.up", rig.transfer("d.gguf").id)
+    assert [transfer.name for transfer in rig.state.transfers] == ["a.gguf", "b.gguf", "d.gguf", "c.gguf"]
+    rig.press("transfer.up", rig.transfer("d.gguf").id)  # it is the first of those that wait
+    assert [transfer.name for transfer in rig.state.transfers] == ["a.gguf", "b.gguf", "d.gguf", "c.gguf"]
+    rig.files.gate.set()
+    await rig.idle()
+
+
+async def test_what_failed_can_be_tried_again():
+    rig = Rig()
+    await rig.start()
+    rig.files.files["a.gguf"] = 1000
+    await add(rig, gguf("a.gguf"))
+    assert rig.transfer("a.gguf").phase == "failed"
+    rig.files.files.clear()
+    await rig.do("transfer.resume", rig.transfer("a.gguf").id)
+    assert (rig.transfer("a.gguf").phase, rig.models(TAB)) == ("done", ["a.gguf"])
+
+
+async def test_a_transfer_that_a_reload_broke_off_is_there_again_and_goes_on_from_the_web():
+    rig = Rig()
+    url = "https://files.example/a.gguf"
+    rig.files.parts["a.gguf"] = Unfinished("a.gguf", 1000, 300, (url,), '"etag"')
+    rig.web[url] = gguf("a.gguf")
+    await rig.start()
+    await find_unfinished(rig.app)
+    transfer = rig.transfer("a.gguf")
+    assert (transfer.phase, transfer.sent, transfer.needs_file) == ("paused", 300, False)
+    await rig.do("transfer.resume", transfer.id)
+    assert rig.models(TAB) == ["a.gguf"]
+
+
+async def test_a_transfer_from_this_machine_that_a_reload_broke_off_wants_its_file_again():
+    rig = Rig()
+    rig.files.parts["a.gguf"] = Unfinished("a.gguf", 1000, 300)
+    await rig.start()
+    await find_unfinished(rig.app)
+    transfer = rig.transfer("a.gguf")
+    assert transfer.needs_file
+    await rig.do("transfer.resume", transfer.id)
+    assert rig.transfer("a.gguf").phase == "paused"
+    await rig.do("transfer.file", transfer.id, files=(gguf("other.gguf", 2000),))
+    assert rig.alerts == ["other.gguf is not the file that was being added: it has another size."]
+    await rig.do("transfer.file", transfer.id, files=(gguf("a.gguf"),))
+    assert rig.models(TAB) == ["a.gguf"]
+
+
+async def test_a_file_that_is_added_again_goes_on_in_place_of_its_broken_transfer():
+    rig = Rig()
+    rig.files.parts["a.gguf"] = Unfinished("a.gguf", 1000, 300)
+    await rig.start()
+    await find_unfinished(rig.app)
+    await add(rig, gguf("a.gguf"))
+    assert (rig.transfer("a.gguf").phase, rig.models(TAB)) == ("done", ["a.gguf"])

@@ -74,7 +74,8 @@ def test_a_module_imports_only_its_own_room_and_those_before_it(name):
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) in ("state", "views")])
 def test_views_and_the_state_know_providers_only_by_the_types_of_base(name):
-    assert {item for item in OWN[name] if room(item) == "providers"} <= {"modeltab.providers.base"}
+    types = {"modeltab.providers.base", "modeltab.providers.connection_type"}
+    assert {item for item in OWN[name] if room(item) == "providers"} <= types
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) == "actions"])

@@ -10,7 +10,7 @@ from modeltab.domain.diagnosis import Diagnosis, Evidence, Kind, PageFacts, Reci
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.verdicts import diagnose
 from modeltab.providers import llama_server, local_llm, ollama, openai
-from modeltab.providers.base import ConnectionType
+from modeltab.providers.connection_type import ConnectionType
 from modeltab.views.diagnosis import diagnosis as view
 from tests.unit.fakes import CannedTransport
 from tests.unit.markup import parse

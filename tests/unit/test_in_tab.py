@@ -119,7 +119,7 @@ def test_removing_a_model_that_is_not_there_says_so(tab):
 
 def test_a_model_is_loaded_with_the_default_context_and_tells_how_far_it_is(tab, engine):
     assert run(load(tab)) == [0.5, 1.0]
-    assert engine.log == ["load a.gguf with 4096 from the file a.gguf"]
+    assert engine.log == ["load a.gguf with 4096 from a.gguf"]
     assert run(tab.loaded()) == ("a.gguf",)
 
 

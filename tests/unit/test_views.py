@@ -13,7 +13,7 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
 from modeltab.providers import in_tab, local_llm
-from modeltab.providers.base import ConnectionType
+from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
 from modeltab.state.store import (

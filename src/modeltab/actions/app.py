@@ -325,6 +325,7 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         takes_url=type_.takes_url,
         key=type_.key,
         adds=uploads is not None,
+        engine=uploads.engine if uploads else "unknown",
         resumes=provider.partials is not None,
         takes_shards=uploads is not None and uploads.takes_shards,
         fetches=uploads is not None and uploads.fetches,

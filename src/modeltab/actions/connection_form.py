@@ -9,7 +9,7 @@ from modeltab.actions.keys import protect_with, protection_of
 from modeltab.domain.connections import Connection, HealthRecord, clean_base_url, origin_of
 from modeltab.domain.errors import BadRequest, KeyMissing, ModelTabError, StorageFailed, record_of
 from modeltab.domain.keys import clean_key
-from modeltab.providers.base import ConnectionType, Preset
+from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.state.store import Dialog
 from modeltab.state.updates import with_health
 

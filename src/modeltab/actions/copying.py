@@ -52,7 +52,7 @@ async def _to_another(app: App, connection_id: str, name: str, destination: str)
     if source is None:
         raise ModelTabError("This connection does not give its files back.", "Add the model's file there instead.")
     candidates.clear(app)
-    await candidates.add(app, await source.files(name))
+    await candidates.add(app, await source.open_files(name))
     candidate = app.state.candidates[0]
     fit = fit_of(app.state, candidate, destination)
     if fit.verdict == "no":

@@ -13,7 +13,8 @@ from modeltab.domain import errors
 from modeltab.domain.connections import Connection, host_of, is_loopback, origin_of
 from modeltab.domain.diagnosis import Diagnosis, Evidence, Outcome
 from modeltab.domain.verdicts import diagnose
-from modeltab.providers.base import ConnectionType, Fingerprint, HttpRequest, Provider
+from modeltab.providers.base import HttpRequest, Provider
+from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import decode_json, read
 
 #: Seconds for an API to answer, and for each of the looks that follow when it does not.

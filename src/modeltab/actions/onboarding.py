@@ -75,7 +75,7 @@ async def save(app: App, event: UiEvent) -> None:
     dialog = dialog._replace(values=event.values, error=None, busy=True)
     app.update(dialog=dialog)
     if event.files and not app.state.candidates:
-        app.spawn(candidates.add(app, event.files))
+        await candidates.add(app, event.files)
     try:
         if address and await origins.begin(app, address, destination):
             app.update(dialog=None)

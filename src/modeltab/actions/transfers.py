@@ -202,7 +202,9 @@ def _added(app: App, transfer: Transfer, before: set[str]) -> str:
     """The key of the model that a transfer has brought: a server may list it under another name."""
     names = [model.name for model in app.state.models.get(transfer.connection_id, ())]
     new = [name for name in names if name not in before]
-    name = new[0] if transfer.name not in names and len(new) == 1 else transfer.name
+    uploads = app.provider(transfer.connection_id).uploads
+    told = transfer.name if transfer.is_download or uploads is None else uploads.stored_name(transfer.name)
+    name = new[0] if told not in names and len(new) == 1 else told
     return model_key(transfer.connection_id, name)
 
 

@@ -1,16 +1,18 @@
 """The engine in the tab: llama.cpp as WebAssembly, through wllama, in a worker of its own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import js
-from pyodide.ffi import JsException, create_proxy
+from pyodide.ffi import JsException, create_proxy, to_js
 
+from modeltab.browser.files import BrowserFile
 from modeltab.browser.interop import absolute, error_text, from_object, module, to_object
 from modeltab.domain.errors import EngineFailed, ModelTabError
-from modeltab.providers.base import Json, OnFraction
+from modeltab.providers.base import Json, ModelFile, OnFraction
 from modeltab.providers.in_tab import EngineInfo
+from modeltab.state.store import Device
 
 WLLAMA = "./static/vendor/wllama/index.js"
 WASM = "./static/vendor/wllama/wllama.wasm"
@@ -22,6 +24,8 @@ FIRST_LOOK = 0.1
 LATER_LOOKS = 0.5
 #: Decoding is bound by memory, not arithmetic: beyond a handful of threads each one only waits for the others.
 MAX_THREADS = 8
+#: The smallest module with a 64-bit memory: a header, and a memory section with one memory of one page.
+_MEMORY64_MODULE = b"\0asm\1\0\0\0" + bytes((5, 3, 1, 4, 1))
 
 
 class WllamaEngine:
@@ -33,7 +37,7 @@ class WllamaEngine:
         self._loading: asyncio.Future[Any] | None = None
         self._work: asyncio.Future[str | None] | None = None
 
-    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+    async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
         """Load a model. Cancelling the task, or unloading meanwhile, ends the worker. One call at a time."""
         await self.unload()
         library = await module(WLLAMA)
@@ -46,10 +50,11 @@ class WllamaEngine:
         threads = thread_count()
         gpu = await has_gpu()
         settings = {"n_ctx": n_ctx, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}
-        counted = _count_reads(file, on_fraction)
+        handles = [file.handle for file in files if isinstance(file, BrowserFile)]
+        counted = _count_reads(handles, on_fraction)
         self._wllama = wllama
         # A task of its own: a worker that is ended never settles its promise, so `unload` cancels the waiting for it.
-        self._loading = asyncio.ensure_future(wllama.loadModel(_list(file), to_object(settings)))
+        self._loading = asyncio.ensure_future(wllama.loadModel(_list(*handles), to_object(settings)))
         try:
             await self._loading
             context = from_object(wllama.getLoadedContextInfo())
@@ -63,8 +68,9 @@ class WllamaEngine:
                 raise
             raise EngineFailed(f"{name} was unloaded before it was ready.", "Load it again.") from None
         finally:
-            counted.destroy()
-            del file.slice
+            for handle, proxy in zip(handles, counted, strict=True):
+                del handle.slice
+                proxy.destroy()
         n_threads = threads if wllama.isMultithread() else 1
         self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], n_threads, gpu, n_ctx)
 
@@ -130,6 +136,17 @@ async def has_gpu() -> bool:
     return bool(adapter) and not getattr(adapter.info, "isFallbackAdapter", False)
 
 
+async def device() -> Device:
+    """What this device has for the engine."""
+    memory = getattr(js.navigator, "deviceMemory", None)
+    return Device(thread_count(), await has_gpu(), int(memory * 2**30) if memory else None, has_memory64())
+
+
+def has_memory64() -> bool:
+    """Whether WebAssembly has 64-bit memories here: then the engine's main build runs, else the one for other browsers."""
+    return bool(js.WebAssembly.validate(to_js(_MEMORY64_MODULE)))
+
+
 def _config(quiet: Any) -> Any:
     """wllama's settings. Its errors reach the person as ours, so in the console they are only warnings."""
     config = to_object({"suppressNativeLog": True})
@@ -138,27 +155,37 @@ def _config(quiet: Any) -> Any:
     return config
 
 
-def _list(item: Any) -> Any:
-    items = js.Array.new()
-    items.push(item)
-    return items
+def _list(*items: Any) -> Any:
+    array = js.Array.new()
+    for item in items:
+        array.push(item)
+    return array
 
 
-def _count_reads(file: Any, on_fraction: OnFraction) -> Any:
-    """Tell how much of the file the engine has read: it tells no progress, but it reads through `slice`.
+def _count_reads(handles: Sequence[Any], on_fraction: OnFraction) -> list[Any]:
+    """Tell how much of the files the engine has read: it tells no progress, but it reads through `slice`.
 
-    The file gets a `slice` of its own for as long as the model loads; the returned proxy is to be destroyed.
+    Each file gets a `slice` of its own for as long as the model loads; the returned proxies are to be destroyed.
     """
-    whole = js.Blob.new(_list(file))
-    size = file.size or 1
+    total = sum(handle.size for handle in handles) or 1
+    before = 0
+    proxies = []
+    for handle in handles:
+        handle.slice = _counted(handle, before, total, on_fraction)
+        proxies.append(handle.slice)
+        before += handle.size
+    return proxies
+
+
+def _counted(handle: Any, before: int, total: int, on_fraction: OnFraction) -> Any:
+    whole = js.Blob.new(_list(handle))
+    size = handle.size
 
     def read(start: float = 0, end: float | None = None, *_: Any) -> Any:
-        on_fraction(min(1.0, (size if end is None else end) / size))
+        on_fraction(min(1.0, (before + (size if end is None else end)) / total))
         return whole.slice(start, size if end is None else end)
 
-    proxy = create_proxy(read)
-    file.slice = proxy
-    return proxy
+    return create_proxy(read)
 
 
 def _load_error(name: str, detail: str) -> ModelTabError:

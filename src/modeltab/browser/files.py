@@ -1,34 +1,43 @@
 """Files that a person chose. Their bytes stay with the browser: only slices that somebody reads enter Python."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from modeltab.providers.base import OnBytes
+import js
+from pyodide.ffi import JsException, to_js
 
-SLICE_BYTES = 8 * 1024 * 1024
+from modeltab.browser.interop import error_text, to_object
+from modeltab.browser.worker import WorkFailed, work
+from modeltab.domain.errors import BadRequest
+from modeltab.files.values import Parts
+from modeltab.providers.base import ModelFile, OnBytes
 
 
 class BrowserFile:
     """A JavaScript File (`handle`) as providers and actions see it."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, stamp: str = "") -> None:
         self.handle = handle
         self.name: str = handle.name
         self.size: int = handle.size
-        self.stamp = str(handle.lastModified)
+        self.stamp = stamp or str(handle.lastModified)
 
     async def read(self, start: int, end: int) -> bytes:
         """The bytes from `start` up to `end`."""
-        buffer = await self.handle.slice(start, end).arrayBuffer()
+        try:
+            buffer = await self.handle.slice(start, end).arrayBuffer()
+        except JsException as error:
+            raise unreadable(self.name, error_text(error)) from None
         return buffer.to_bytes()  # type: ignore[no-any-return]
 
     async def sha256(self, on_bytes: OnBytes) -> str:
-        """The SHA-256 of the whole, in slices."""
-        digest = hashlib.sha256()
-        for start in range(0, self.size, SLICE_BYTES):
-            digest.update(await self.read(start, start + SLICE_BYTES))
-            on_bytes(min(start + SLICE_BYTES, self.size))
-        return digest.hexdigest()
+        """The SHA-256 of the whole, in a worker."""
+        message: Any = js.Object.new()
+        message.digest = self.handle
+        try:
+            return await work(message, lambda done, step: on_bytes(done))
+        except WorkFailed as error:
+            raise unreadable(self.name, str(error)) from None
 
     async def text(self) -> str:
         """The whole file as text."""
@@ -39,19 +48,22 @@ class BrowserFile:
         return (await self.handle.arrayBuffer()).to_bytes()  # type: ignore[no-any-return]
 
 
-class RemoteFile:
-    """A file at one of several addresses, which the browser itself reads when it is stored."""
+def compose(parts: Parts, files: Sequence[ModelFile], name: str) -> BrowserFile:
+    """A file that is put together from bytes and from pieces of files of this machine; nothing is copied."""
+    pieces = js.Array.new()
+    handles = [file.handle for file in files if isinstance(file, BrowserFile)]
+    if len(handles) != len(files):
+        raise BadRequest(
+            f"{name} would have to be put together from files on the web.",
+            "Add them to this tab as they are, or download them first.",
+        )
+    for part in parts:
+        pieces.push(to_js(part) if isinstance(part, bytes) else handles[part.file].slice(part.start, part.end))
+    return BrowserFile(js.File.new(pieces, name, to_object({})), "|".join(file.stamp for file in files))
 
-    def __init__(self, name: str, size: int, sources: tuple[str, ...]) -> None:
-        self.name = name
-        self.size = size
-        self.sources = sources
-        self.stamp = ""
 
-    async def read(self, start: int, end: int) -> bytes:
-        """Not read before it is stored: whoever stores it looks at its beginning as it arrives."""
-        return b"GGUF"[start:end]
-
-    async def sha256(self, on_bytes: OnBytes) -> str:
-        """Not known before it is stored."""
-        raise NotImplementedError
+def unreadable(name: str, detail: str) -> BadRequest:
+    """The error for a file that was there when it was chosen."""
+    return BadRequest(
+        f"{name} can no longer be read: it was changed, moved or deleted after it was chosen.", "Choose it again.", detail
+    )

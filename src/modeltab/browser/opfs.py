@@ -1,15 +1,21 @@
-"""Model files in the browser's private storage (OPFS): complete ones in models/, growing ones in partial/."""
+"""Model files in the browser's private storage (OPFS): complete ones in models/, growing ones in partial/, each with a
+record of how much of it is there, deleted ones in deleted/ until they are given up.
+"""
 
 import asyncio
 import contextlib
+import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import js
-from pyodide.ffi import JsException, create_proxy
+from pyodide.ffi import JsException
 
-from modeltab.browser.files import BrowserFile, RemoteFile
-from modeltab.browser.interop import absolute, error_name, error_text, to_object
+from modeltab.browser.files import BrowserFile, unreadable
+from modeltab.browser.interop import error_name, error_text, to_object
+from modeltab.browser.remote_files import RemoteFile
+from modeltab.browser.worker import WorkFailed, work
 from modeltab.domain.errors import (
     Conflict,
     ModelTabError,
@@ -17,12 +23,22 @@ from modeltab.domain.errors import (
     NotFound,
     StorageFailed,
     StorageFull,
+    Unauthorized,
     Unreachable,
 )
-from modeltab.providers.base import ModelFile, OnBytes
+from modeltab.providers.base import ModelFile, OnStep, Unfinished
 from modeltab.providers.in_tab import StoredFile
 
-WRITER = "./static/js/model_writer.js"
+_LOCK = "modeltab:model:"
+_RECORD = ".json"
+#: What the writer tells, in words.
+_STEPS = {
+    "resumed": "going on where it was",
+    "restarted": "started again: the source has changed",
+    "lost": "connection lost, trying again",
+}
+#: A part is let go of within this time by the worker that wrote it.
+_CLOSE_TRIES, _CLOSE_PAUSE_S = 50, 0.1
 
 
 class OpfsModels:
@@ -31,56 +47,124 @@ class OpfsModels:
     async def list(self) -> tuple[StoredFile, ...]:
         """The complete files, by name."""
         found = []
-        models = await _directory("models")
-        entries = models.values()
-        while not (step := await entries.next()).done:
-            if step.value.kind == "file":
-                file = await step.value.getFile()
+        async for handle in _entries(await _directory("models")):
+            if handle.kind == "file":
+                file = await handle.getFile()
                 modified = datetime.fromtimestamp(file.lastModified / 1000, UTC).isoformat(timespec="seconds")
                 found.append(StoredFile(file.name, file.size, modified))
         return tuple(sorted(found, key=lambda item: item.name.casefold()))
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
-        """Copy a file in, in a worker."""
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
+        """Copy a file in, in a worker; where a part of the same file is there, from its end on.
+
+        Cancelling the task keeps what has arrived.
+        """
         if any(stored.name == name for stored in await self.list()):
             raise Conflict(f"{name} is in this tab already.", "Delete it first, or rename the file.")
-        await _check_room(file.size)
+        kept = next((part.received for part in await self._records() if part.name == name and part.size == file.size), 0)
+        await _check_room(file.size - kept)
         message: Any
         if isinstance(file, RemoteFile):
-            message = to_object({"name": name, "sources": [absolute(url) for url in file.sources]})
+            told = {"size": file.size, "sha256": file.expected, "stamp": file.stamp}
+            message = to_object({"name": name, "sources": list(file.allowed_sources()), **told})
         else:
             assert isinstance(file, BrowserFile)
-            message = to_object({"name": name})
+            message = to_object({"name": name, "stamp": file.stamp})
             message.file = file.handle
-        await _write(message, name, on_bytes)
+        step = ""
+
+        def tell(sent: int, word: str) -> None:
+            nonlocal step
+            step = _STEPS.get(word, "") or ("" if step != _STEPS["restarted"] else step)
+            on_step(step, sent)
+
+        try:
+            await work(message, tell)
+        except WorkFailed as error:
+            raise _explain(error.kind, error.detail, name) from None
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """The parts that can be gone on with, and that no tab is writing."""
+        held = await _held_locks()
+        return tuple(part for part in await self._records() if _LOCK + part.name not in held)
+
+    async def discard(self, name: str) -> None:
+        """Delete a part and its record."""
+        partial = await _directory("partial")
+        for entry in (name, name + _RECORD):
+            await _remove(partial, entry)
 
     async def remove(self, name: str) -> None:
-        """Delete a file."""
-        models = await _directory("models")
-        try:
-            await models.removeEntry(name)
-        except JsException as error:
-            raise _explain(error_name(error), error_text(error), name) from None
+        """Delete a file: it can be restored until the deleted ones are given up."""
+        await self._move(name, "models", "deleted")
 
-    async def open(self, name: str) -> Any:
-        """The file, for the engine: a JavaScript File, which is a Blob."""
+    async def restore(self, name: str) -> None:
+        """Have a deleted file again."""
+        await self._move(name, "deleted", "models")
+
+    async def empty(self) -> None:
+        """Give up the deleted files."""
+        deleted = await _directory("deleted")
+        names = [handle.name async for handle in _entries(deleted)]
+        for name in names:
+            with contextlib.suppress(JsException):
+                await deleted.removeEntry(name)
+
+    async def open(self, name: str) -> BrowserFile:
+        """A file. Its `handle`, a JavaScript File, is what the engine reads."""
         models = await _directory("models")
         try:
-            return await (await models.getFileHandle(name)).getFile()
+            return BrowserFile(await (await models.getFileHandle(name)).getFile())
         except JsException as error:
             raise _explain(error_name(error), error_text(error), name) from None
 
     async def clean(self) -> None:
-        """Delete what broken transfers left, as far as that can be done: what another tab is writing is locked."""
+        """Delete what is of no use: parts without a record, records without a part, and what was deleted before."""
         with contextlib.suppress(StorageFailed):
+            await self.empty()
             partial = await _directory("partial")
-            names = []
-            entries = partial.keys()
-            while not (step := await entries.next()).done:
-                names.append(step.value)
+            useful = {part.name for part in await self._records()}
+            held = await _held_locks()
+            names = [handle.name async for handle in _entries(partial)]
             for name in names:
-                with contextlib.suppress(JsException):
-                    await partial.removeEntry(name)
+                model = name.removesuffix(_RECORD)
+                if model not in useful and _LOCK + model not in held:
+                    with contextlib.suppress(JsException):
+                        await partial.removeEntry(name)
+
+    async def _records(self) -> tuple[Unfinished, ...]:
+        partial = await _directory("partial")
+        sizes: dict[str, int] = {}
+        texts: dict[str, str] = {}
+        async for handle in _entries(partial):
+            with contextlib.suppress(JsException):  # gone meanwhile
+                file = await handle.getFile()
+                if file.name.endswith(_RECORD):
+                    texts[file.name.removesuffix(_RECORD)] = await file.text()
+                else:
+                    sizes[file.name] = file.size
+        parts = (_part(name, text, sizes[name]) for name, text in sorted(texts.items()) if name in sizes)
+        return tuple(part for part in parts if part)
+
+    async def _move(self, name: str, origin: str, target: str) -> None:
+        try:
+            handle = await (await _directory(origin)).getFileHandle(name)
+            await handle.move(await _directory(target), name)
+        except JsException as error:
+            raise _explain(error_name(error), error_text(error), name) from None
+
+
+def _part(name: str, text: str, size: int) -> Unfinished | None:
+    """A record as a value; None when it is of no use."""
+    try:
+        record = json.loads(text)
+        received = min(int(record["received"]), size)
+        sources = tuple(map(str, record["sources"]))
+        whole = int(record["size"] or 0)
+        part = Unfinished(name, whole, received, sources, str(record["stamp"]), str(record["sha256"] or ""))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return part if received else None
 
 
 async def _directory(name: str) -> Any:
@@ -95,6 +179,32 @@ async def _directory(name: str) -> Any:
         ) from None
 
 
+async def _entries(directory: Any) -> AsyncIterator[Any]:
+    entries = directory.values()
+    while not (step := await entries.next()).done:
+        yield step.value
+
+
+async def _remove(directory: Any, name: str) -> None:
+    """Delete an entry if it is there. A worker that was told to stop may still have it open for a moment."""
+    for _ in range(_CLOSE_TRIES):
+        try:
+            await directory.removeEntry(name)
+            return
+        except JsException as error:
+            if error_name(error) == "NotFoundError":
+                return
+            problem = error
+        await asyncio.sleep(_CLOSE_PAUSE_S)
+    raise _explain(error_name(problem), error_text(problem), name)
+
+
+async def _held_locks() -> set[str]:
+    """The names of the locks that this app's tabs hold."""
+    state = await js.navigator.locks.query()
+    return {str(lock.name) for lock in state.held}
+
+
 async def _check_room(size: int) -> None:
     estimate = await js.navigator.storage.estimate()
     free = estimate.quota - estimate.usage
@@ -105,53 +215,33 @@ async def _check_room(size: int) -> None:
         )
 
 
-async def _write(message: Any, name: str, on_bytes: OnBytes) -> None:
-    """Let the worker write; cancelling the task cancels it there, and waits until nothing is left of the file."""
-    ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-    def receive(event: Any) -> None:
-        data = event.data
-        if hasattr(data, "sent"):
-            on_bytes(int(data.sent))
-        elif not ended.done():
-            ended.set_result(data)
-
-    def fail(event: Any) -> None:
-        if not ended.done():
-            ended.set_exception(StorageFailed("The file writer could not start.", "Reload the page.", str(event.message)))
-
-    worker = js.Worker.new(absolute(WRITER))
-    proxies = [create_proxy(receive), create_proxy(fail)]
-    worker.onmessage, worker.onerror = proxies
-    try:
-        worker.postMessage(message)
-        try:
-            result = await asyncio.shield(ended)
-        except asyncio.CancelledError:
-            worker.postMessage(to_object({"cancel": True}))
-            await asyncio.shield(ended)  # until nothing is left of the file
-            raise
-        if hasattr(result, "error"):
-            raise _explain(result.error.name, result.error.message, name)
-    finally:
-        worker.terminate()
-        for proxy in proxies:
-            proxy.destroy()
-
-
 def _explain(kind: str, detail: str, name: str) -> ModelTabError:
     if kind == "QuotaExceededError":
         return StorageFull(
-            "The browser's storage is full.", "Delete models in this tab, or free disk space, then try again.", detail
+            "The browser's storage is full. What has arrived is kept.",
+            "Delete models in this tab, or free disk space, then press Retry.",
+            detail,
         )
     if kind == "NotAModel":
         return NotAModel(f"{name} is not a GGUF file.", "Choose a .gguf file: that is what runs here.", detail)
-    if kind == "Unreachable":
-        return Unreachable(
-            f"{name} could not be fetched.",
-            "Run python run.py once to bring it, or add a model file of your own.",
+    if kind == "Damaged":
+        return NotAModel(
+            f"{name} did not arrive as it was published, so it was not kept.",
+            "Try again; if it stays, its source has changed: look it up anew.",
             detail,
         )
+    if kind == "Unreachable":
+        return Unreachable(f"{name} could not be fetched.", "Check the network, then press Retry: it goes on.", detail)
+    if kind == "NotFound":
+        return NotFound(
+            f"{name} is not there.", "Look for it anew; the model that comes with the app: run python run.py once.", detail
+        )
+    if kind == "Unauthorized":
+        return Unauthorized(
+            f"The source gives {name} only to people who are signed in there.", "Download it there, then add the file.", detail
+        )
+    if kind == "NotReadableError":
+        return unreadable(name, detail)
     if kind == "NoModificationAllowedError":
         return Conflict(f"{name} is in use by another tab.", "Unload it there, or wait until its transfer ends.", detail)
     if kind == "NotFoundError":

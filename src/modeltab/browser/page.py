@@ -1,5 +1,6 @@
 """What actions may do to the page besides changing the state: fields, focus, the address, files, storage."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,13 @@ from pyodide.ffi import JsException
 
 from modeltab.browser.dom import element
 from modeltab.browser.interop import error_text, from_object, to_object
+from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import is_loopback
 from modeltab.domain.errors import ModelTabError
+from modeltab.sources.catalogue import entries_from
 from modeltab.state.store import Storage
+
+CATALOGUE = "./static/catalogue.json"
 
 
 class BrowserPage:
@@ -77,6 +82,13 @@ class BrowserPage:
     def reload(self) -> None:
         """Load the page again."""
         js.location.reload()
+
+    async def read_catalogue(self) -> tuple[CatalogueEntry, ...]:
+        """The models that the app offers; none where the file beside it cannot be read."""
+        try:
+            return entries_from(json.loads(await (await js.fetch(CATALOGUE)).text()))
+        except (JsException, ValueError):
+            return ()
 
     async def storage(self) -> Storage:
         """How full the storage is."""

@@ -76,7 +76,7 @@ class BrowserTransport:
 
     async def send(self, request: HttpRequest) -> FetchResponse:
         """Send a request; cancelling the task aborts it."""
-        self._check_allowed(request.url)
+        self.check_allowed(request.url)
         controller = js.AbortController.new()
         options = to_object(
             {
@@ -113,7 +113,7 @@ class BrowserTransport:
     ) -> XhrResponse:
         """Post a file. The browser reads it from disk as it goes: memory stays flat."""
         assert isinstance(file, BrowserFile)
-        self._check_allowed(url)
+        self.check_allowed(url)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         sent = 0
 
@@ -151,8 +151,10 @@ class BrowserTransport:
             for proxy in proxies:
                 proxy.destroy()
 
-    def _check_allowed(self, url: str) -> None:
-        if self._offline_only() and not is_loopback(host_of(url)):
+    def check_allowed(self, url: str) -> None:
+        """Nothing but this machine and the app's own files, when the person wants it so. :raises OfflineOnly:"""
+        own = url.startswith(f"{js.location.origin}/")
+        if self._offline_only() and not own and not is_loopback(host_of(url)):
             raise OfflineOnly(
                 f"“Offline only” is on, so {host_of(url)} is not asked.",
                 "Switch it off in Settings to use this connection.",

@@ -53,6 +53,9 @@ _ROLES = {
 }
 
 
+EngineKind = Literal["tab", "llama.cpp", "unknown"]
+
+
 class Fit(NamedTuple):
     """A verdict and its reason, one sentence for people."""
 
@@ -74,7 +77,7 @@ class Place(NamedTuple):
     :param device_bytes: the device's memory, in bytes, as coarse as the browser tells it; None where it does not.
     """
 
-    engine: Literal["tab", "llama.cpp", "unknown"] = "unknown"
+    engine: EngineKind = "unknown"
     takes_files: bool = True
     max_file_bytes: int | None = None
     takes_shards: bool = False

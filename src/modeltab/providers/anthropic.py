@@ -26,7 +26,8 @@ from modeltab.domain.requests import (
     Usage,
     extra_fields,
 )
-from modeltab.providers.base import Capabilities, ConnectionType, Json, KeySource, Preset, Provider, Transport
+from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
+from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import turns
 from modeltab.providers.http import Endpoint, error_of, words_of
 from modeltab.providers.openai_models import entries_of

@@ -12,7 +12,8 @@ from modeltab.domain.connections import Connection
 from modeltab.domain.errors import EngineFailed, Unreachable
 from modeltab.domain.models import Model, ModelState
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta
-from modeltab.providers.base import Capabilities, ConnectionType, Json, ModelMemory, OnFraction, Provider
+from modeltab.providers.base import Capabilities, Json, ModelMemory, OnFraction, Provider
+from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.content import turns
 
 NAME = "Built-in model"

@@ -26,7 +26,8 @@ from modeltab.domain.requests import (
     Usage,
     extra_fields,
 )
-from modeltab.providers.base import Capabilities, ConnectionType, HttpResponse, Json, KeySource, Preset, Provider, Transport
+from modeltab.providers.base import Capabilities, HttpResponse, Json, KeySource, Provider, Transport
+from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
 from modeltab.providers.http import ADVICE_KEY, Endpoint, error_of, retry_delay_of, words_of
 

@@ -4,31 +4,40 @@ What stores the files and what runs them are protocols here; `browser.opfs` and 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from modeltab.domain.errors import EngineFailed
+from modeltab.domain.errors import EngineFailed, NotAModel, NotFound
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
     Parameters,
 )
+from modeltab.files.facts import shard_name
+from modeltab.files.fit import EngineKind
+from modeltab.files.gguf import read_header
+from modeltab.files.values import Header
+from modeltab.files.words import listing
 from modeltab.providers.base import (
     Capabilities,
-    ConnectionType,
     Json,
     ModelFile,
+    ModelFiles,
+    ModelHeaders,
     ModelHost,
     ModelMemory,
     ModelUploads,
-    OnBytes,
     OnFraction,
     OnStep,
+    PartialFiles,
     Provider,
+    Trash,
+    Unfinished,
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.connection_type import ConnectionType
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
 DEFAULT_CONTEXT = 4096
@@ -49,16 +58,32 @@ class ModelStore(Protocol):
         """The complete files. One that is still being written is not among them."""
         ...
 
-    async def add(self, file: ModelFile, name: str, on_bytes: OnBytes) -> None:
-        """Copy a file in. Cancelling the task leaves nothing behind."""
+    async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
+        """Copy a file in, from where a part of it ends that is there. Cancelling the task keeps what has arrived."""
+        ...
+
+    async def unfinished(self) -> tuple[Unfinished, ...]:
+        """The parts that nobody is writing."""
+        ...
+
+    async def discard(self, name: str) -> None:
+        """Delete a part."""
         ...
 
     async def remove(self, name: str) -> None:
-        """Delete a file."""
+        """Delete a file; it is kept aside until `empty`."""
         ...
 
-    async def open(self, name: str) -> Any:
-        """A file for the engine."""
+    async def restore(self, name: str) -> None:
+        """Have a deleted file again."""
+        ...
+
+    async def empty(self) -> None:
+        """Give the deleted files up."""
+        ...
+
+    async def open(self, name: str) -> ModelFile:
+        """A file, to be read."""
         ...
 
 
@@ -81,8 +106,8 @@ class Engine(Protocol):
 
     info: EngineInfo | None
 
-    async def load(self, file: Any, name: str, n_ctx: int, on_fraction: OnFraction) -> None:
-        """Load a model, unloading the one before."""
+    async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
+        """Load a model of one file or of several in their order, unloading the one before."""
         ...
 
     async def unload(self) -> None:
@@ -108,8 +133,9 @@ class InTab(Provider):
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
     )
     max_file_bytes: int | None = None
-    takes_shards = False
+    takes_shards = True
     fetches = True
+    engine: EngineKind = "tab"
     syncs = False
     loads = True
     loads_first = True
@@ -122,31 +148,61 @@ class InTab(Provider):
         self._engine = engine
         self._one_load = asyncio.Lock()
         self._loading = ""
+        self._deleted: dict[str, list[str]] = {}
         self.host: ModelHost | None = self
         self.uploads: ModelUploads | None = self
+        self.partials: PartialFiles | None = store
+        self.trash: Trash | None = self
+        self.headers: ModelHeaders | None = self
+        self.files: ModelFiles | None = self
         self.memory: ModelMemory | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
-        count = len(await self._store.list())
+        count = len(await self._models())
         return f"{count} {'model' if count == 1 else 'models'} in this browser's storage"
 
     async def models(self) -> tuple[Model, ...]:
         """The files in storage; the loaded one says how it runs."""
-        return tuple(self._model(file) for file in await self._store.list())
+        return tuple(self._model(name, parts) for name, parts in (await self._models()).items())
 
     async def sync(self) -> tuple[Model, ...]:
         """The list, read again."""
         return await self.models()
 
+    def stored_name(self, name: str) -> str:
+        """A model is called like its file, or like the first of its parts."""
+        return name
+
     async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
-        """Copy a file into storage."""
-        await self._store.add(file, name, lambda done: on_step("", done))
+        """Copy a file into storage, from where a part of it ends that is there."""
+        await self._store.add(file, name, on_step)
 
     async def remove(self, name: str) -> None:
-        """Delete a file, unloading it first."""
+        """Delete a model, unloading it first; it can be restored until `empty`."""
         await self.unload(name)
-        await self._store.remove(name)
+        for part in await self._parts(name):
+            await self._store.remove(part.name)
+            self._deleted.setdefault(name, []).append(part.name)
+
+    async def restore(self, name: str) -> None:
+        """Have a deleted model again."""
+        for part in self._deleted.pop(name, []):
+            await self._store.restore(part)
+
+    async def empty(self) -> None:
+        """Give the deleted models up."""
+        self._deleted.clear()
+        await self._store.empty()
+
+    async def open_files(self, name: str) -> tuple[ModelFile, ...]:
+        """The files of a model in their order."""
+        return tuple([await self._store.open(part.name) for part in await self._parts(name)])
+
+    async def header(self, name: str) -> Header:
+        """The header of a model's file; of several, with the tensors of all."""
+        headers = [await read_header(file.read, file.size) for file in await self.open_files(name)]
+        return headers[0]._replace(tensors=tuple(tensor for header in headers for tensor in header.tensors))
 
     async def loaded(self) -> tuple[str, ...]:
         """The one that is loaded, if any."""
@@ -160,7 +216,7 @@ class InTab(Provider):
             if not _fits(self._engine.info, name, n_ctx):
                 self._loading = name
                 try:
-                    await self._engine.load(await self._store.open(name), name, n_ctx, on_fraction)
+                    await self._engine.load(await self._whole(name), name, n_ctx, on_fraction)
                 finally:
                     self._loading = ""
 
@@ -190,16 +246,66 @@ class InTab(Provider):
         for event in reader.end(end_mark=False):
             yield event
 
-    def _model(self, file: StoredFile) -> Model:
+    async def _models(self) -> dict[str, list[StoredFile]]:
+        """The stored files by the model that they are of, parts in their order. It is named by its first part."""
+        models: dict[str, list[StoredFile]] = {}
+        for file in await self._store.list():
+            shard = shard_name(file.name)
+            models.setdefault(first_part(file.name) if shard else file.name, []).append(file)
+        return models
+
+    async def _parts(self, name: str) -> list[StoredFile]:
+        parts = (await self._models()).get(name)
+        if not parts:
+            raise NotFound(f"{name} is no longer in this browser's storage.", "Add it again.")
+        return parts
+
+    async def _whole(self, name: str) -> tuple[ModelFile, ...]:
+        missing = _missing(await self._parts(name))
+        if missing:
+            raise NotAModel(f"{name} is not complete: {missing}.", "Add what is missing; it is one model in several files.")
+        return await self.open_files(name)
+
+    def _model(self, name: str, parts: list[StoredFile]) -> Model:
         info = self._engine.info
-        if not info or info.name != file.name:
-            return Model(self._connection_id, file.name, file.size, modified=file.modified)
+        missing = _missing(parts)
+        shards = {"Parts": f"{len(parts)}; {missing}" if missing else str(len(parts))} if shard_name(name) else {}
+        model = Model(
+            self._connection_id,
+            name,
+            sum(part.size for part in parts),
+            modified=max(part.modified for part in parts),
+            details=shards,
+        )
+        if not info or info.name != name:
+            return model
         details = {
+            **shards,
             "Context": f"{info.n_ctx} of {info.n_ctx_train} tokens",
             "Threads": str(info.n_threads),
             "GPU": "WebGPU" if info.gpu else "none",
         }
-        return Model(self._connection_id, file.name, file.size, modified=file.modified, state="Loaded", details=details)
+        return model._replace(state="Loaded", details=details)
+
+
+def first_part(name: str) -> str:
+    """The name of a model's first part, of any of its parts'."""
+    shard = shard_name(name)
+    assert shard is not None
+    model, _, count = shard
+    return f"{model}-00001-of-{count:05d}.gguf"
+
+
+def _missing(parts: Sequence[StoredFile]) -> str:
+    """Which parts of a model are not there, in words; empty when all are."""
+    shards = [shard for part in parts if (shard := shard_name(part.name))]
+    if not shards:
+        return ""
+    there = {number for _, number, _ in shards}
+    missing = [number for number in range(1, shards[0][2] + 1) if number not in there]
+    if not missing:
+        return ""
+    return f"part {missing[0]} is missing" if len(missing) == 1 else f"parts {listing(missing)} are missing"
 
 
 def _fits(info: EngineInfo | None, name: str, n_ctx: int) -> bool:

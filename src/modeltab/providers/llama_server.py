@@ -17,21 +17,19 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event
 from modeltab.providers.base import (
     Capabilities,
-    ConnectionType,
-    Fingerprint,
     Json,
     KeySource,
     ModelDetails,
     ModelDownloads,
     ModelHost,
     ModelMemory,
-    Preset,
     PromptPreview,
     Provider,
     RenderedPrompt,
     Transport,
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.http import Endpoint
 from modeltab.providers.llama_models import entries_of, file_name, is_router, routed, single, tokens
 from modeltab.providers.llama_router import LOAD_FAILED, Router

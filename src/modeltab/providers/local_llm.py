@@ -13,10 +13,9 @@ from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, ServerFailed
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, Usage
+from modeltab.files.fit import EngineKind
 from modeltab.providers.base import (
     Capabilities,
-    ConnectionType,
-    Fingerprint,
     Json,
     ModelFile,
     ModelHost,
@@ -24,10 +23,10 @@ from modeltab.providers.base import (
     ModelUploads,
     OnFraction,
     OnStep,
-    Preset,
     Provider,
     Transport,
 )
+from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.content import turns
 from modeltab.providers.http import Endpoint, decode_json, error_from, read
 
@@ -60,6 +59,7 @@ class LocalLlm(Provider):
     max_file_bytes: int | None = 10 * 1024**3
     takes_shards = False
     fetches = False
+    engine: EngineKind = "llama.cpp"
     syncs = True
     loads = False
     loads_first = False
@@ -90,6 +90,10 @@ class LocalLlm(Provider):
         """POST /models/sync."""
         reply = await self._endpoint.call("POST", "/models/sync")
         return self._models(reply.get("data") if isinstance(reply, dict) else None)
+
+    def stored_name(self, name: str) -> str:
+        """A model is called like its file."""
+        return name
 
     async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
         """POST /models: the file as the multipart part "file"."""

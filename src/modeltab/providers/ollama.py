@@ -17,9 +17,7 @@ from modeltab.domain.requests import ChatRequest, Event, Parameters
 from modeltab.files.values import Header
 from modeltab.providers.base import (
     Capabilities,
-    ConnectionType,
     DownloadProgress,
-    Fingerprint,
     Json,
     KeySource,
     ModelCopies,
@@ -30,10 +28,10 @@ from modeltab.providers.base import (
     ModelMemory,
     ModelUploads,
     OnFraction,
-    Preset,
     Provider,
     Transport,
 )
+from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.http import Endpoint, bearer
 from modeltab.providers.ollama_chat import PARAMETERS, ChatReader, body_of, error_in_line, options_of
 from modeltab.providers.ollama_models import Layers, details_of, entries_of, header_of, listed, name_of

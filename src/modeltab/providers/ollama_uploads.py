@@ -10,6 +10,7 @@ from contextlib import aclosing
 
 from modeltab.domain import errors
 from modeltab.domain.model_names import is_projector, quantization_span
+from modeltab.files.fit import EngineKind
 from modeltab.providers.base import KeySource, ModelFile, ModelUploads, OnStep
 from modeltab.providers.http import Advice, Endpoint, bearer, error_from, read, redacted
 from modeltab.providers.ollama_chat import error_in_line
@@ -34,6 +35,7 @@ class Uploads(ModelUploads):
     max_file_bytes: int | None = None
     takes_shards = False
     fetches = False
+    engine: EngineKind = "llama.cpp"
 
     def __init__(self, endpoint: Endpoint, key: KeySource, advice: Advice, digests: Digests) -> None:
         self._endpoint = endpoint

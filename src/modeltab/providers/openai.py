@@ -9,8 +9,9 @@ from contextlib import aclosing
 from modeltab.domain.connections import Connection
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Event
-from modeltab.providers.base import Capabilities, ConnectionType, Fingerprint, Json, KeySource, Provider, Transport
+from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import Endpoint
 from modeltab.providers.openai_models import check_models, headers_of, listed, recognise_list
 from modeltab.providers.openai_vendors import GENERIC, VENDORS, allow_recipes, reasoning_fields, vendor_of

@@ -22,8 +22,9 @@ from modeltab.domain.requests import (
     Usage,
     extra_fields,
 )
-from modeltab.providers.base import Capabilities, ConnectionType, Json, KeySource, Preset, Provider, Transport
+from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
 from modeltab.providers.chat_completions import usage_of as timings_of
+from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
 from modeltab.providers.http import Endpoint, error_of, words_of
 from modeltab.providers.openai_models import check_models, headers_of, listed

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from modeltab.domain.connections import host_of
 from modeltab.domain.diagnosis import Recipe
-from modeltab.providers.base import Json, Preset
+from modeltab.providers.base import Json
+from modeltab.providers.connection_type import Preset
 
 _COMMON = {"temperature": "temperature", "top_p": "top_p"}
 _OLD = {**_COMMON, "max_tokens": "max_tokens"}

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import NotFound
-from modeltab.providers.base import ConnectionType, Provider
+from modeltab.providers.base import Provider
+from modeltab.providers.connection_type import ConnectionType
 
 
 class Registry:

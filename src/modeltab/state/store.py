@@ -12,9 +12,11 @@ from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
+from modeltab.files.fit import EngineKind
 from modeltab.files.shards import ShardSet
 from modeltab.files.values import Header, Inspection, ModelFacts
-from modeltab.providers.base import Capabilities, ConnectionType
+from modeltab.providers.base import Capabilities
+from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
 
 
@@ -40,6 +42,7 @@ class Facts(NamedTuple):
     :param gives: whether its models' files can be had back.
     :param resumes: whether what has arrived of a file is kept when its transfer stops.
     :param takes_shards: whether a model may come in several files; `fetches`, whether a file may come from the web.
+    :param engine: what runs the files that it takes.
     :param loads: whether a model can be loaded before the first prompt.
     """
 
@@ -49,6 +52,7 @@ class Facts(NamedTuple):
     takes_url: bool = True
     key: str = "none"
     adds: bool = False
+    engine: EngineKind = "unknown"
     resumes: bool = False
     takes_shards: bool = False
     fetches: bool = False
@@ -195,6 +199,19 @@ class Attachment(NamedTuple):
     image: ImageRef | None = None
 
 
+class Device(NamedTuple):
+    """What this device has for the engine in the tab.
+
+    :param memory: bytes, as coarse as the browser tells it; None where it does not.
+    :param has_memory64: whether the engine's heap can have 4 GiB rather than 2.
+    """
+
+    n_threads: int = 1
+    gpu: bool = False
+    memory: int | None = None
+    has_memory64: bool = False
+
+
 class Storage(NamedTuple):
     """The browser's storage, in bytes."""
 
@@ -234,6 +251,7 @@ class State(NamedTuple):
     status: str = ""
     storage: Storage = Storage()
     isolated: bool = False
+    device: Device = Device()
 
 
 Listener = Callable[[State], None]

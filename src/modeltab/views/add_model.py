@@ -2,10 +2,11 @@
 
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.models import model_key
+from modeltab.files.fit import Fit
 from modeltab.files.shards import ShardSet
 from modeltab.sources.hugging_face import Choice
 from modeltab.sources.hugging_face import wanted as recommended
-from modeltab.state.places import Fit, fit_of
+from modeltab.state.places import fit_of
 from modeltab.state.store import Candidate, Choices, Dialog, Facts, State
 from modeltab.state.updates import model_of
 from modeltab.views import file_details

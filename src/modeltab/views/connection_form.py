@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from modeltab.domain.connections import address_space, host_of
-from modeltab.providers.base import ConnectionType, Preset
+from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.state.store import Dialog, State
 from modeltab.views import keys
 from modeltab.views.diagnosis import diagnosis
