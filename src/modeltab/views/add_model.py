@@ -15,8 +15,8 @@ from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, error_text, field, icon_button, select, text_input
 
 _FORM = Template(
-    '<form class="dialog-form" data-submit="models.add.save">{error}{file}{source}{choices}{candidates}{destination}'
-    '<p class="field-hint" role="status">{note}</p>{catalogue}<div class="dialog-bar"><span class="spacer"></span>{cancel}'
+    '<form class="dialog-form" data-submit="models.add.save">{error}{file}{source}{destination}'
+    '<p class="form-note" role="status">{note}</p>{choices}{candidates}{catalogue}<div class="dialog-bar"><span class="spacer"></span>{cancel}'
     '<button class="button primary" type="submit" {?disabled}>Add</button></div></form>'
 )
 _FILE = Template(

@@ -78,8 +78,7 @@ def body(details: FileDetails) -> Html:
         return EMPTY
     parts = []
     if header.tensors:
-        pictures = [file_picture.by_layer(header.tensors), file_picture.by_type(facts.mix)]
-        parts.append(_SECTION(title="Where the bytes are", body=join(pictures)))
+        parts.append(_SECTION(title="Where the bytes are", body=file_picture.pictures(header.tensors, facts.mix)))
     if facts.chat_template:
         parts.append(
             _SECTION(title="Chat template", body=_template(facts.chat_template, details.example, details.example_error))
