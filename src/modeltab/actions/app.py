@@ -335,6 +335,7 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         has_library=downloads is not None and downloads.has_library,
         gives=provider.files is not None,
         removes=host is not None,
+        undoes=provider.trash is not None,
         copies=provider.copies is not None,
         syncs=host is not None and host.syncs,
         loads=memory is not None and memory.loads,

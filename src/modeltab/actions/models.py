@@ -1,12 +1,17 @@
 """List, use, load, unload, delete models; read folders again; free memory."""
 
+from modeltab.actions import settings
 from modeltab.actions.answer import load_model
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
-from modeltab.domain.errors import ErrorRecord, ModelTabError, Unreachable
-from modeltab.domain.models import split_key
+from modeltab.domain.errors import ModelTabError, Unreachable
+from modeltab.domain.models import Model, split_key
+from modeltab.files.words import size
 from modeltab.state.store import Dialog
 from modeltab.state.updates import connection_name, model_of
+
+#: So many models are named in what is told.
+_NAMED = 8
 
 
 def use(app: App, event: UiEvent) -> None:
@@ -51,47 +56,15 @@ async def unload(app: App, event: UiEvent) -> None:
         app.say(f"{name} is unloaded")
 
 
-async def details(app: App, event: UiEvent) -> None:
-    """Show what is known of a model; what its server knows beyond the list follows."""
-    app.update(dialog=Dialog("details", event.id))
-    await show_more(app, event.id)
-
-
-def ask_copy(app: App, event: UiEvent) -> None:
-    """Ask for the name of a copy."""
-    _, name = split_key(event.id)
-    app.update(dialog=Dialog("copy-model", event.id, {"name": f"{name}-copy"}))
-
-
-async def copy(app: App, event: UiEvent) -> None:
-    """Keep a model under a second name."""
-    dialog = app.state.dialog
-    new_name = event.values.get("name", "").strip()
-    if dialog is None:
-        return
-    connection_id, name = split_key(dialog.subject)
-    copies = app.provider(connection_id).copies
-    if copies is None or not new_name:
-        app.update(dialog=dialog._replace(values=event.values, error=ErrorRecord("The copy needs a name.", "Type one.")))
-        return
-    try:
-        await copies.copy(name, new_name)
-    except ModelTabError as error:
-        app.update(dialog=dialog._replace(values=event.values, error=error.record()))
-        return
-    app.update(dialog=None)
-    await refresh(app, connection_id)
-    app.say(f"{name} is there as {new_name}, too")
-
-
 def ask_delete(app: App, event: UiEvent) -> None:
     """Ask before a model is deleted."""
     connection_id, name = split_key(event.id)
     where = connection_name(app.state, connection_id)
     values = {"title": "Delete model?", "confirm": "Delete", "action": "model.delete"}
-    app.update(
-        dialog=Dialog("confirm", event.id, values, f"{name} is deleted from {where}. To have it again you need its file.")
-    )
+    end = "To have it again you need its file."
+    if app.state.facts[connection_id].undoes:
+        end = "This can be undone until you leave the Models page."
+    app.update(dialog=Dialog("confirm", event.id, values, f"{name} is deleted from {where}. {end}"))
 
 
 async def delete(app: App, event: UiEvent) -> None:
@@ -108,13 +81,18 @@ async def delete(app: App, event: UiEvent) -> None:
         await host.remove(name)
         if app.state.settings.model == event.id:
             app.set_setting(model="")
+        if app.state.facts[connection_id].undoes:
+            app.update(deleted=(*app.state.deleted, event.id))
         app.say(f"{name} is deleted")
     finally:
         await refresh(app, connection_id)
+        await settings.measure(app)
 
 
 async def sync(app: App, event: UiEvent) -> None:
-    """Let every connection that can read its folder again."""
+    """Let every connection that can read its folder again, and say what has changed."""
+    before = {key: {m.name for m in models} for key, models in app.state.models.items()}
+    answered = [key for key, record in app.state.health.items() if record.health == "healthy"]
     for connection in app.state.connections:
         host = app.provider(connection.id).host
         if host and app.state.facts[connection.id].syncs:
@@ -125,22 +103,55 @@ async def sync(app: App, event: UiEvent) -> None:
             except ModelTabError as error:
                 app.alert(error)
         await refresh(app, connection.id)
-    app.say("The lists are up to date")
+    new, gone = [], []
+    for connection in app.state.connections:
+        # Of one that did not answer before or does not now, nothing is known: its models have not come or gone.
+        if connection.id in answered and app.state.health[connection.id].health == "healthy":
+            now, then = {m.name for m in app.state.models[connection.id]}, before.get(connection.id, set())
+            new += [f"{name} ({connection.name})" for name in sorted(now - then)]
+            gone += [f"{name} ({connection.name})" for name in sorted(then - now)]
+    parts = [f"{len(names)} {word}: {_some(names)}" for word, names in (("new", new), ("gone", gone)) if names]
+    _tell(app, "The lists are up to date. " + ("; ".join(parts) if parts else "Nothing has changed") + ".")
 
 
 async def free(app: App, event: UiEvent) -> None:
-    """Unload the models of one connection, or of all that can."""
+    """Unload the models of one connection, or of all that can, and say what has left."""
+    freed: list[str] = []
+    problems: list[str] = []
     for connection in app.state.connections:
         memory = app.provider(connection.id).memory
-        if memory and (event.id == connection.id or (not event.id and _loaded_names(app, connection.id))):
-            await _stop_answer_of(app, connection.id)
+        loaded = [m for m in app.state.models.get(connection.id, ()) if m.state == "Loaded"]
+        if not memory or not memory.frees or not loaded or event.id not in ("", connection.id):
+            continue
+        await _stop_answer_of(app, connection.id)
+        try:
             await memory.free()
-            await refresh(app, connection.id)
-    app.say("Memory is free")
+        except ModelTabError as error:
+            problems.append(f"{connection.name}: {error.message}")
+        await refresh(app, connection.id)
+        freed += [_freed(model, connection.name) for model in loaded if _has_left(app, model)]
+    words = [f"Memory is free. Unloaded {len(freed)}: {_some(freed)}."] if freed else []
+    _tell(app, " ".join([*words, *problems]) or "Memory is free: nothing was loaded.")
 
 
-def _loaded_names(app: App, connection_id: str) -> tuple[str, ...]:
-    return tuple(m.name for m in app.state.models.get(connection_id, ()) if m.state == "Loaded")
+def _has_left(app: App, model: Model) -> bool:
+    now = model_of(app.state, model.key)
+    return now is None or now.state != "Loaded"
+
+
+def _freed(model: Model, where: str) -> str:
+    return f"{model.name} ({where}, {size(model.memory)})" if model.memory else f"{model.name} ({where})"
+
+
+def _some(names: list[str]) -> str:
+    """The first few, and how many more."""
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+
+
+def _tell(app: App, text: str) -> None:
+    """Say it, and leave it on the page."""
+    app.update(inventory_note=text)
+    app.say(text)
 
 
 async def _stop_answer_of(app: App, connection_id: str) -> None:

@@ -1,6 +1,6 @@
 """Where the person is: the address's hash."""
 
-from modeltab.actions import connections, conversations, settings
+from modeltab.actions import connections, conversations, inventory, settings
 from modeltab.actions.app import App
 from modeltab.state.store import Route
 from modeltab.views.shell import PAGES
@@ -20,6 +20,8 @@ async def go(app: App, hash_: str) -> None:
     """The hash has changed: show what it names, as it is now."""
     route = parse(hash_)
     app.update(route=route)
+    if route.page != "models":
+        app.spawn(inventory.give_up_deleted(app))
     await show(app, route)
     if route.page in ("models", "connections"):
         await connections.refresh_all(app)
@@ -29,5 +31,5 @@ async def show(app: App, route: Route) -> None:
     """Bring what a route shows."""
     if route.page == "chat":
         await conversations.show(app, route)
-    elif route.page == "settings":
+    elif route.page in ("settings", "models"):
         await settings.measure(app)

@@ -1,10 +1,11 @@
 """Page → actions: one listener a kind of event on the document, and a data attribute that names the action."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import js
-from pyodide.ffi import create_proxy
+from pyodide.ffi import create_once_callable, create_proxy
 
 from modeltab.actions.app import UiEvent
 from modeltab.browser.dom import element
@@ -52,6 +53,7 @@ class Events:
         _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
         _listen(js.window, "storage", lambda event: on_storage(str(event.key or "")))
         _listen(js.window, "beforeunload", self._leaving)
+        _listen(js.document, "scroll", self._scrolled, capture=True)  # it does not bubble
         for kind in ("dragover", "dragleave", "drop"):
             _listen(js.window, kind, self._drag)
 
@@ -80,6 +82,15 @@ class Events:
             event.preventDefault()  # the state closes it
             self._perform(UiEvent("dialog.close"))
 
+    def _scrolled(self, _: Any) -> None:
+        """A list of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
+        table = js.document.querySelector("table[data-long=true]")
+        row = table.querySelector("tbody tr[id]") if table else None
+        if row:
+            height = max(1, round(row.offsetHeight))
+            above = -table.tBodies[0].getBoundingClientRect().top
+            self._perform(UiEvent("inventory.scroll", value=f"{max(0, int(above / height))}:{height}"))
+
     def _leaving(self, event: Any) -> None:
         if self._is_busy():
             event.preventDefault()
@@ -91,9 +102,33 @@ class Events:
         inside = event.type == "dragover" or (event.type == "dragleave" and event.relatedTarget)
         element("drop-hint").hidden = not inside
         if event.type == "drop":
-            files = tuple(map(BrowserFile, event.dataTransfer.files))
-            if files:
-                self._perform(UiEvent("models.add", files=files))
+            self._dropping = asyncio.ensure_future(self._drop(event.dataTransfer))
+
+    async def _drop(self, transfer: Any) -> None:
+        """Files, and all that is in folders, were dropped."""
+        # The entries have to be asked for now: the transfer is empty as soon as the event is over.
+        entries = [item.webkitGetAsEntry() for item in transfer.items]
+        plain = [] if any(entries) else list(transfer.files)  # what a script made has no entries
+        handles = [handle for entry in entries if entry for handle in await _files_of(entry)]
+        if handles or plain:
+            self._perform(UiEvent("models.add", files=tuple(map(BrowserFile, handles or plain))))
+
+
+async def _files_of(entry: Any) -> list[Any]:
+    """The file behind an entry, or all files in its folder."""
+    if entry.isFile:
+        return [await _promised(entry.file.bind(entry))]
+    reader = entry.createReader()
+    files: list[Any] = []
+    while batch := list(await _promised(reader.readEntries.bind(reader))):  # a hundred at a time
+        for item in batch:
+            files += await _files_of(item)
+    return files
+
+
+def _promised(ask: Any) -> Any:
+    """A promise of what an old interface tells to a callback."""
+    return js.Promise.new(create_once_callable(lambda resolve, reject: ask(resolve, reject)))
 
 
 def _listen(target: Any, kind: str, handler: Callable[[Any], object], capture: bool = False) -> None:

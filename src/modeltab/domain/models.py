@@ -17,6 +17,8 @@ class Model(NamedTuple):
     :param modified: ISO 8601, or empty.
     :param progress: 0 to 1 while loading or downloading.
     :param details: what else the API told, for "Details".
+    :param digest: the SHA-256 of the model's file in hexadecimal, empty while it is unknown.
+    :param memory: bytes that it takes in memory, None when the API does not tell.
     """
 
     connection_id: str
@@ -27,6 +29,8 @@ class Model(NamedTuple):
     state: ModelState = "On disk"
     progress: float = 0.0
     details: Mapping[str, str] = {}
+    digest: str = ""
+    memory: int | None = None
 
     @property
     def key(self) -> str:

@@ -70,6 +70,7 @@ def _model(id_: str, name: str, entry: Entry, running: Entry | None, all_remote:
         size=size if isinstance(size, int) and not remote else None,  # a cloud model's is that of a note about it
         modified=str(entry.get("modified_at") or ""),
         state="Remote" if remote else "Loaded" if running else "On disk",
+        memory=running["size"] if running and isinstance(running.get("size"), int) else None,
         details={**_about(entry), **({"Runs at": host} if host else {}), **(_in_memory(running) if running else {})},
     )
 

@@ -43,6 +43,7 @@ class Facts(NamedTuple):
     :param resumes: whether what has arrived of a file is kept when its transfer stops.
     :param takes_shards: whether a model may come in several files; `fetches`, whether a file may come from the web.
     :param engine: what runs the files that it takes.
+    :param undoes: whether a deleted model can be had again for a while.
     :param loads: whether a model can be loaded before the first prompt.
     """
 
@@ -62,6 +63,7 @@ class Facts(NamedTuple):
     has_library: bool = False
     gives: bool = False
     removes: bool = False
+    undoes: bool = False
     copies: bool = False
     syncs: bool = False
     loads: bool = False
@@ -154,6 +156,24 @@ class Choices(NamedTuple):
     busy: bool = False
 
 
+class Inventory(NamedTuple):
+    """How the table of models is shown.
+
+    :param sort: the column that it is sorted by; empty for the order of the connections.
+    :param place: the id of the only connection that is shown, empty for all.
+    :param group: "", "connection" or "model".
+    :param first: the first row that is seen, of a long list; `row_height`: of one row, in pixels.
+    """
+
+    sort: str = ""
+    descending: bool = False
+    query: str = ""
+    place: str = ""
+    group: str = ""
+    first: int = 0
+    row_height: int = 48
+
+
 class FileDetails(NamedTuple):
     """What the file of a model says, for the dialog "Details".
 
@@ -221,7 +241,11 @@ class Storage(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything that the page shows."""
+    """Everything that the page shows.
+
+    :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
+    :param deleted: the keys of the models whose deletion can still be undone.
+    """
 
     route: Route = Route()
     settings: Settings = Settings()
@@ -232,6 +256,9 @@ class State(NamedTuple):
     diagnoses: Mapping[str, Diagnosis] = {}
     keys: KeysStatus = KeysStatus()
     models: Mapping[str, tuple[Model, ...]] = {}
+    inventory: Inventory = Inventory()
+    inventory_note: str = ""
+    deleted: tuple[str, ...] = ()
     transfers: tuple[Transfer, ...] = ()
     conversations: tuple[Conversation, ...] = ()
     conversations_loaded: bool = False

@@ -16,7 +16,8 @@ from modeltab.views.parts import button, error_text, field, icon_button, select,
 
 _FORM = Template(
     '<form class="dialog-form" data-submit="models.add.save">{error}{file}{source}{destination}'
-    '<p class="form-note" role="status">{note}</p>{choices}{candidates}{catalogue}<div class="dialog-bar"><span class="spacer"></span>{cancel}'
+    '<p class="form-note" role="status">{note}</p>{choices}{candidates}{catalogue}'
+    '<div class="dialog-bar"><span class="spacer"></span>{cancel}'
     '<button class="button primary" type="submit" {?disabled}>Add</button></div></form>'
 )
 _FILE = Template(
