@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
+from tests.servers.model_files import sparse_gguf
 from tests.servers.processes import local_llm_api
 from tools.chromium import launch_arguments
 from tools.serve import make_server
@@ -216,13 +217,5 @@ def echo_api(models: Path) -> Iterator[str]:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A file that begins as a GGUF file does: enough for a server that only stores it."""
-    return gguf_like(tmp_path / "tiny.gguf", 4096)
-
-
-def gguf_like(path: Path, size: int) -> Path:
-    """A file of `size` bytes, sparse, that begins as a GGUF file does."""
-    with path.open("wb") as file:
-        file.write(b"GGUF\x03\0\0\0")
-        file.truncate(size)
-    return path
+    """A GGUF file that is whole, and of no use: enough for a server that only stores it."""
+    return sparse_gguf(tmp_path / "tiny.gguf", 4096)

@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import MODEL, OpenApp, gguf_like
+from tests.e2e.conftest import MODEL, OpenApp
+from tests.servers.model_files import sparse_gguf
 
 FIGURES = re.compile(r"\d+ tokens · .* tokens/s · first token after")
 
@@ -108,7 +109,7 @@ def test_a_model_in_the_tab_is_loaded_unloaded_and_deleted(site: str, open_app: 
 
 def test_a_model_file_is_copied_into_the_tab_with_progress_and_cancel(repository: str, open_app: OpenApp, tmp_path):
     app = open_app(repository, route="#/models")
-    big = gguf_like(tmp_path / "big.gguf", 3_000_000_000)
+    big = sparse_gguf(tmp_path / "big.gguf", 3_000_000_000)
     app.add_files(big, to="In this tab")
     card = app.transfer("big.gguf")
     expect(card).to_contain_text(re.compile(r"\d+% · .* of 3\.0 GB"))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.conftest import MODEL, ROOT, OpenApp, gguf_like
+from tests.e2e.conftest import MODEL, ROOT, OpenApp
+from tests.servers.model_files import sparse_gguf
 from tests.servers.processes import local_llm_api
 from tests.servers.scripted import ScriptedServer, html_reply, json_reply
 
@@ -69,7 +70,7 @@ def test_every_endpoint_through_the_page_with_a_real_model(site: str, open_app: 
 
 
 def test_the_earlier_messages_go_along(repository: str, open_app: OpenApp, echo_api: str, models: Path):
-    gguf_like(models / "echo.gguf", 100)
+    sparse_gguf(models / "echo.gguf", 1000)
     app = open_app(repository, api=echo_api, route="#/models")
     app.page.get_by_role("button", name="Sync").click()
     app.row("echo.gguf").get_by_role("button", name="Use echo.gguf").click()
@@ -81,7 +82,7 @@ def test_the_earlier_messages_go_along(repository: str, open_app: OpenApp, echo_
 
 
 def test_waiting_shows_the_time_and_can_be_stopped(repository: str, open_app: OpenApp, models: Path):
-    gguf_like(models / "slow.gguf", 100)
+    sparse_gguf(models / "slow.gguf", 1000)
     with local_llm_api(models, "--engine", "echo", "--delay", "60") as server:
         app = open_app(repository, api=server.url)
         app.choose_model("slow.gguf")
@@ -158,7 +159,7 @@ def test_a_failed_answer_keeps_the_prompt_says_why_and_offers_a_retry(
 
 @pytest.mark.expected_errors("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
 def test_a_server_that_goes_away_and_comes_back_is_shown_as_it_is(repository: str, open_app: OpenApp, models: Path):
-    gguf_like(models / "here.gguf", 100)
+    sparse_gguf(models / "here.gguf", 1000)
     command = [sys.executable, str(ROOT / "tests/servers/local_llm_api.py"), "--models", str(models), "--engine", "echo"]
 
     def start(port: int) -> tuple[subprocess.Popen, str]:

@@ -123,7 +123,7 @@ def test_a_files_name_is_text(repository: str, open_app: OpenApp, tmp_path):
     (tmp_path / trick).write_bytes(b"not a model")
     app = open_app(repository, route="#/models")
     app.add_files(tmp_path / trick, to="In this tab")
-    expect(app.page.locator(".transfer")).to_contain_text(f"{trick} is not a GGUF file.")
+    expect(app.page.get_by_role("dialog")).to_contain_text(f"{trick} is not added. It is a text, not a model.")
     assert_harmless(app.page)
 
 

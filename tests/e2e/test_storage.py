@@ -6,7 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Route, expect
 
-from tests.e2e.conftest import OpenApp, gguf_like
+from tests.e2e.conftest import OpenApp
+from tests.servers.model_files import sparse_gguf
 
 
 def talk(app, models: Path) -> None:
@@ -19,7 +20,7 @@ def talk(app, models: Path) -> None:
 
 
 def test_edit_and_regenerate_make_versions_and_delete_asks(repository: str, open_app: OpenApp, echo_api: str, models: Path):
-    gguf_like(models / "echo.gguf", 100)
+    sparse_gguf(models / "echo.gguf", 1000)
     app = open_app(repository, api=echo_api, route="#/models")
     talk(app, models)
     user = app.page.locator("article[data-role=user]")
@@ -49,7 +50,7 @@ def test_edit_and_regenerate_make_versions_and_delete_asks(repository: str, open
 
 
 def test_conversations_are_listed_searched_and_deleted(repository: str, open_app: OpenApp, echo_api: str, models: Path):
-    gguf_like(models / "echo.gguf", 100)
+    sparse_gguf(models / "echo.gguf", 1000)
     app = open_app(repository, api=echo_api, route="#/models")
     talk(app, models)
     app.page.get_by_role("button", name="New chat").click()
@@ -70,7 +71,7 @@ def test_conversations_are_listed_searched_and_deleted(repository: str, open_app
 
 
 def test_a_text_file_goes_along_with_a_message(repository: str, open_app: OpenApp, echo_api: str, models: Path, tmp_path: Path):
-    gguf_like(models / "echo.gguf", 100)
+    sparse_gguf(models / "echo.gguf", 1000)
     notes = tmp_path / "notes.txt"
     notes.write_text("milk\neggs\n")
     app = open_app(repository, api=echo_api, route="#/models")
@@ -132,7 +133,7 @@ def test_offline_only_refuses_other_machines(repository: str, open_app: OpenApp,
 
 
 def test_an_export_is_read_back_and_erasing_leaves_nothing(repository: str, open_app: OpenApp, echo_api, models, tmp_path):
-    gguf_like(models / "echo.gguf", 100)
+    sparse_gguf(models / "echo.gguf", 1000)
     app = open_app(repository, api=echo_api, route="#/models")
     talk(app, models)
     app.visit("Settings")
@@ -143,7 +144,7 @@ def test_an_export_is_read_back_and_erasing_leaves_nothing(repository: str, open
     assert len(json.loads(exported.read_text())["messages"]) == 4
 
     app.visit("Models")
-    app.add_files(gguf_like(tmp_path / "kept.gguf", 5000), to="In this tab")
+    app.add_files(sparse_gguf(tmp_path / "kept.gguf", 5000), to="In this tab")
     expect(app.row("kept.gguf")).to_be_visible()
     app.visit("Settings")
     app.page.get_by_role("combobox", name="Theme").select_option("dark")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.conftest import OpenApp, gguf_like
+from tests.e2e.conftest import OpenApp
 from tests.e2e.memory import renderer_bytes
+from tests.servers.model_files import small_gguf, sparse_gguf
 from tests.servers.processes import local_llm_api
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
@@ -19,7 +20,7 @@ GIB = 1024**3
 def test_two_gigabytes_go_up_with_flat_memory(
     repository: str, open_app: OpenApp, browser: Browser, echo_api: str, tmp_path: Path
 ):
-    big = gguf_like(tmp_path / "big.gguf", 2 * GIB)
+    big = sparse_gguf(tmp_path / "big.gguf", 2 * GIB)
     app = open_app(repository, api=echo_api, route="#/models")
     before = renderer_bytes(browser, app.page)
     app.add_files(big, to="Local LLM API")
@@ -38,7 +39,7 @@ def test_two_gigabytes_go_up_with_flat_memory(
 
 
 def test_cancel_leaves_nothing_behind(repository: str, open_app: OpenApp, echo_api: str, models: Path, tmp_path: Path):
-    big = gguf_like(tmp_path / "big.gguf", 8 * GIB)
+    big = sparse_gguf(tmp_path / "big.gguf", 8 * GIB)
     app = open_app(repository, api=echo_api, route="#/models")
     app.add_files(big, to="Local LLM API")
     card = app.transfer("big.gguf")
@@ -52,8 +53,8 @@ def test_cancel_leaves_nothing_behind(repository: str, open_app: OpenApp, echo_a
 
 
 def test_several_files_queue_and_arrive(repository: str, open_app: OpenApp, echo_api: str, models: Path, tmp_path: Path):
-    files = [gguf_like(tmp_path / f"model-{n}.gguf", 30_000_000) for n in (1, 2, 3)]
-    renamed = gguf_like(tmp_path / "old-name.bin", 5000)
+    files = [sparse_gguf(tmp_path / f"model-{n}.gguf", 30_000_000) for n in (1, 2, 3)]
+    renamed = sparse_gguf(tmp_path / "old-name.bin", 5000)
     app = open_app(repository, api=echo_api, route="#/models")
     app.add_files(*files, renamed, to="Local LLM API")
     for name in ("model-1.gguf", "model-2.gguf", "model-3.gguf", "old-name.gguf"):
@@ -64,42 +65,48 @@ def test_several_files_queue_and_arrive(repository: str, open_app: OpenApp, echo
 def test_files_dropped_anywhere_open_the_dialog(repository: str, open_app: OpenApp, echo_api: str):
     app = open_app(repository, api=echo_api)
     app.page.evaluate(
-        """() => {
+        """content => {
           const transfer = new DataTransfer();
-          transfer.items.add(new File(["GGUF and more"], "dropped.gguf"));
+          transfer.items.add(new File([new Uint8Array(content)], "dropped.gguf"));
           const send = type => document.body.dispatchEvent(
             new DragEvent(type, {bubbles: true, cancelable: true, dataTransfer: transfer}));
           send("dragover");
           window.hint = document.getElementById("drop-hint").hidden;
           send("drop");
-        }"""
+        }""",
+        list(small_gguf(1300)),
     )
     assert app.page.evaluate("() => window.hint") is False
     dialog = app.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("dropped.gguf (13 bytes)")
+    candidate = dialog.get_by_role("list", name="To be added").get_by_role("listitem", name="dropped.gguf")
+    expect(candidate).to_contain_text("1.3 kB")
+    expect(candidate).to_contain_text("llama · ")
     dialog.get_by_role("combobox", name="Destination").select_option(label="Local LLM API")
     dialog.get_by_role("button", name="Add", exact=True).click()
     app.visit("Models")
     expect(app.row("dropped.gguf")).to_be_visible()
 
 
-@pytest.mark.expected_errors("409")
-def test_an_existing_name_is_told(repository: str, open_app: OpenApp, echo_api: str, models: Path, tmp_path: Path):
-    gguf_like(models / "twin.gguf", 100)
+def test_a_name_that_is_taken_is_told_before_anything_is_sent(
+    repository: str, open_app: OpenApp, echo_api: str, models: Path, tmp_path: Path
+):
+    sparse_gguf(models / "twin.gguf", 1000)
     app = open_app(repository, api=echo_api, route="#/models")
     app.page.get_by_role("button", name="Sync").click()
-    app.add_files(gguf_like(tmp_path / "twin.gguf", 200), to="Local LLM API")
-    card = app.transfer("twin.gguf")
-    expect(card).to_contain_text("File already exists.")
-    expect(card).to_contain_text("Delete the model of that name")
-    assert (models / "twin.gguf").stat().st_size == 100
+    expect(app.row("twin.gguf")).to_be_visible()
+    app.add_files(sparse_gguf(tmp_path / "twin.gguf", 2000), to="Local LLM API")
+    dialog = app.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("twin.gguf is not added. A model of this name is there already.")
+    expect(dialog.get_by_role("list", name="To be added")).to_contain_text("Local LLM API: no.")
+    expect(app.page.locator(".transfer")).to_have_count(0)
+    assert (models / "twin.gguf").stat().st_size == 1000
 
 
 @pytest.mark.expected_errors("413", "ERR_CONNECTION_RESET")
 def test_a_file_over_the_servers_limit_is_told(repository: str, open_app: OpenApp, models: Path, tmp_path: Path):
     with local_llm_api(models, "--engine", "echo", "--max-content-length", "1000000") as server:
         app = open_app(repository, api=server.url, route="#/models")
-        app.add_files(gguf_like(tmp_path / "large.gguf", 5_000_000), to="Local LLM API")
+        app.add_files(sparse_gguf(tmp_path / "large.gguf", 5_000_000), to="Local LLM API")
         expect(app.transfer("large.gguf")).to_contain_text("MAX_CONTENT_LENGTH")
         expect(app.page.get_by_role("heading", name="No models yet")).to_be_visible()
 
@@ -113,8 +120,12 @@ def test_a_file_that_is_no_model_is_refused_before_it_is_sent(
     empty.touch()
     app = open_app(repository, api=echo_api, route="#/models")
     app.add_files(page_saved_as_model, empty, to="Local LLM API")
-    expect(app.transfer("model.gguf")).to_contain_text("model.gguf is not a GGUF file.")
-    expect(app.transfer("empty.gguf")).to_contain_text("empty.gguf is empty.")
+    dialog = app.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("model.gguf is not added.")
+    expect(dialog).to_contain_text("One more is not added either.")
+    expect(dialog.get_by_role("listitem", name="model.gguf")).to_contain_text("It is a web page that was saved as a model")
+    expect(dialog.get_by_role("listitem", name="empty.gguf")).to_contain_text("It is empty: 0 bytes.")
+    expect(app.page.locator(".transfer")).to_have_count(0)
 
 
 @pytest.mark.expected_errors("400")
@@ -131,7 +142,7 @@ def test_a_server_that_dies_half_way_is_told_and_the_list_stays_true(repository:
     with _scripted() as server:
         server.on("POST", "/models", Reply(drop_upload_after=20_000_000))
         app = open_app(repository, api=server.url, route="#/models")
-        app.add_files(gguf_like(tmp_path / "half.gguf", 300_000_000), to="Local LLM API")
+        app.add_files(sparse_gguf(tmp_path / "half.gguf", 300_000_000), to="Local LLM API")
         card = app.transfer("half.gguf")
         expect(card).to_contain_text(re.compile(r"The connection broke after \d+ of 300 MB"))
         expect(card).to_contain_text("MAX_CONTENT_LENGTH")

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, expect
 
-from tests.e2e.conftest import MODEL, SITES, App, ErrorLog, configuration, gguf_like
+from tests.e2e.conftest import MODEL, SITES, App, ErrorLog, configuration
 from tests.servers.hosted import OPENAI, HostedApis, self_signed
+from tests.servers.model_files import sparse_gguf
 from tests.servers.ollama import OllamaModel, ollama_server
 from tests.servers.processes import llama_server, local_llm_api
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, html_reply, json_reply
@@ -216,7 +217,7 @@ HEALTHY = re.compile(r"Local LLM API 1\.0\.0, in \d+ ms")
 
 @pytest.mark.usefixtures("clipboard")
 def test_a_server_that_is_not_started_is_told_with_its_command_until_it_is(repository: str, examine: Examine, models: Path):
-    gguf_like(models / "a.gguf", 100)
+    sparse_gguf(models / "a.gguf", 1000)
     port = free_port()
     app = examine(repository, "local-llm", f"http://127.0.0.1:{port}/api/v1")
     app.test()
@@ -620,7 +621,7 @@ def test_the_dialog_tests_what_is_typed_before_it_is_saved(places: Places, exami
 
 
 def test_local_servers_are_looked_for_on_a_click_and_added_with_another(repository: str, examine: Examine, models: Path):
-    gguf_like(models / "a.gguf", 100)
+    sparse_gguf(models / "a.gguf", 1000)
     free = [port for port in USUAL_PORTS if is_free(port)]
     if len(free) < 2:
         pytest.skip("other programs have the usual ports")

@@ -207,13 +207,17 @@ Step = Json | Exception | asyncio.Event
 
 
 class FakeEngine:
-    """Says what it is told to. `steps` are the chunks of the next answer, and what comes between them."""
+    """Says what it is told to. `steps` are the chunks of the next answer, and what comes between them.
+
+    `gate`, when it is given, holds `load` until it is set.
+    """
 
     def __init__(self) -> None:
         self.info: EngineInfo | None = None
         self.trained_for = 8192
         self.steps: Sequence[Step] = (*words("Hello", " there"), stop())
         self.fails_to_load: Exception | None = None
+        self.gate: asyncio.Event | None = None
         self.bodies: list[Json] = []
         self.log: list[str] = []
 
@@ -223,6 +227,8 @@ class FakeEngine:
         self.info = None
         on_fraction(0.5)
         await asyncio.sleep(0)
+        if self.gate:
+            await self.gate.wait()
         if self.fails_to_load:
             raise self.fails_to_load
         on_fraction(1.0)

@@ -25,6 +25,7 @@ from modeltab.providers.base import (
     RenderedPrompt,
 )
 from modeltab.providers.connection_type import ConnectionType
+from tests.servers.model_files import small_gguf
 from tests.unit.fakes import MemoryFile
 from tests.unit.rig import TAB, Rig
 
@@ -179,17 +180,18 @@ async def test_a_copy_whose_dialog_is_closed_is_not_made(rig):
 # ---- Downloads -------------------------------------------------------------------------------------------------------
 
 
-def download(rig: Bench, name: str = "new:1b") -> None:
+async def download(rig: Bench, name: str = "new:1b") -> None:
     """Names a model in "Add model" and presses Add; its work goes on."""
     rig.press("models.add")
     rig.press("models.add.save", values={"destination": "w", "source": f" {name} "})
+    await rig.until(lambda: any(transfer.name == name for transfer in rig.state.transfers))
 
 
 async def test_a_download_tells_its_steps_and_how_far_it_is_and_its_model_is_listed_and_chosen(rig):
     await rig.start()
     gate = asyncio.Event()
     rig.workshop.steps = (DownloadProgress("pulling manifest"), DownloadProgress("pulling", 250, 1000), gate)
-    download(rig)
+    await download(rig)
     await rig.until(lambda: rig.transfer("new:1b").sent == 250)
     transfer = rig.transfer("new:1b")
     assert (transfer.phase, transfer.step, transfer.fraction, transfer.is_download) == ("sending", "pulling", 0.25, True)
@@ -204,14 +206,14 @@ async def test_a_download_tells_its_steps_and_how_far_it_is_and_its_model_is_lis
 async def test_a_model_that_the_server_lists_under_its_whole_name_is_chosen_by_that(rig):
     await rig.start()
     rig.workshop.lists_as = "new:latest"
-    download(rig, "new")
+    await download(rig, "new")
     await rig.idle()
     assert rig.state.settings.model == "w/new:latest"
 
 
 async def test_a_download_leaves_the_model_that_is_chosen(rig):
     await rig.start("w/m2")
-    download(rig)
+    await download(rig)
     await rig.idle()
     assert rig.state.settings.model == "w/m2"
 
@@ -219,7 +221,7 @@ async def test_a_download_leaves_the_model_that_is_chosen(rig):
 async def test_a_download_that_is_cancelled_stops_the_server_and_lists_nothing_new(rig):
     await rig.start()
     rig.workshop.steps = (DownloadProgress("pulling", 250, 1000), asyncio.Event())
-    download(rig)
+    await download(rig)
     await rig.until(lambda: rig.transfer("new:1b").sent == 250)
     await rig.do("transfer.cancel", rig.transfer("new:1b").id)
     assert (rig.transfer("new:1b").phase, rig.workshop.log) == ("cancelled", ["download new:1b", "stopped"])
@@ -229,35 +231,35 @@ async def test_a_download_that_is_cancelled_stops_the_server_and_lists_nothing_n
 async def test_a_download_that_fails_says_why_and_the_next_one_goes(rig):
     await rig.start()
     rig.workshop.steps = (DownloadProgress("pulling", 250, 1000), NotFound("There is no such model.", "Check the name."))
-    download(rig)
+    await download(rig)
     await rig.idle()
     failed = rig.transfer("new:1b")
     assert failed.error is not None
     assert (failed.phase, failed.error.message, rig.alerts) == ("failed", "There is no such model.", [])
     rig.workshop.steps = ()
-    download(rig, "other")
+    await download(rig, "other")
     await rig.idle()
     assert rig.transfer("other").phase == "done"
 
 
-async def test_downloads_to_one_server_go_one_after_the_other(rig):
+async def test_two_downloads_go_at_once_and_the_next_waits_for_one_of_them(rig):
     await rig.start()
     gate = asyncio.Event()
     rig.workshop.steps = (gate,)
-    download(rig, "one")
-    download(rig, "two")
-    await rig.until(lambda: rig.transfer("one").phase == "sending")
-    assert rig.transfer("two").phase == "queued"
+    for name in ("one", "two", "three"):
+        await download(rig, name)
+    await rig.until(lambda: rig.transfer("two").phase == "sending")
+    assert [transfer.phase for transfer in rig.state.transfers] == ["sending", "sending", "queued"]
     gate.set()
     await rig.idle()
-    assert rig.workshop.log == ["download one", "download two"]
+    assert rig.workshop.log == ["download one", "download two", "download three"]
 
 
 async def test_a_server_that_takes_no_files_says_how_its_models_are_named(rig):
     await rig.start()
     await rig.do("models.add")
-    await rig.do("models.add.save", values={"destination": "w", "source": ""}, files=(MemoryFile("a.gguf", b"GGUF"),))
-    assert rig.error == "This connection takes no files."
+    await rig.do("models.add.save", values={"destination": "w", "source": ""}, files=(MemoryFile("a.gguf", small_gguf()),))
+    assert rig.error == "Bench takes no files."
     assert rig.state.dialog is not None and rig.state.dialog.error is not None
     assert "a name and its tag" in rig.state.dialog.error.advice
     assert rig.state.transfers == ()

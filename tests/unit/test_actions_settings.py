@@ -14,6 +14,7 @@ from modeltab.actions.parameters import read
 from modeltab.domain.errors import BadRequest
 from modeltab.domain.requests import Parameters
 from modeltab.state.store import Route
+from tests.servers.model_files import small_gguf
 from tests.unit.fakes import MemoryFile, words
 from tests.unit.rig import SERVER, TAB, Rig
 
@@ -351,8 +352,8 @@ async def test_erasing_ends_the_answer_and_the_transfers_that_are_under_way():
     await rig.begin("Hi", "Half")
     rig.files.gate = asyncio.Event()
     rig.press("models.add")
-    rig.press("models.add.save", files=(MemoryFile("b.gguf", b"GGUFGGUF"),), values={"destination": TAB})
-    await rig.until(lambda: rig.transfer("b.gguf").sent == 4)
+    rig.press("models.add.save", files=(MemoryFile("b.gguf", small_gguf(1000)),), values={"destination": TAB})
+    await rig.until(lambda: any(transfer.sent == 500 for transfer in rig.state.transfers))
     rig.press("data.erase")
     await rig.until(lambda: "cancelled b.gguf" in rig.files.log)
     rig.files.gate.set()

@@ -72,7 +72,7 @@ def with_text(value: object, text: str) -> object:
 
 def test_the_views_have_templates_to_be_looked_at():
     assert len(TEMPLATES) > 40
-    assert {"message._MESSAGE", "parts._BUTTON", "models._ROW"} <= set(TEMPLATES)
+    assert {"message._MESSAGE", "parts._BUTTON", "inventory._ROW"} <= set(TEMPLATES)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
+from modeltab.files.inspect import inspect
+from modeltab.files.values import Inspection
 from modeltab.providers import in_tab, local_llm
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
+from modeltab.sources.hugging_face import Choice, RepositoryFile
 from modeltab.state.store import (
     Alert,
     Attachment,
+    Candidate,
+    Choices,
     Dialog,
     Facts,
+    FileDetails,
     Generation,
     Picker,
     Route,
@@ -34,8 +42,9 @@ from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 from modeltab.views.page import REGIONS, PageView
 from modeltab.views.parameters import FIELDS
+from tests.servers.model_files import small_gguf
 from tests.servers.transport import RealTransport
-from tests.unit.fakes import FakeEngine, FakeModels
+from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile
 from tests.unit.markup import Node, parse, skeleton
 from tests.unit.test_html import TRICKY
 
@@ -44,7 +53,16 @@ TAB = Connection("tab", "in-tab", "In this tab")
 SERVER = Connection("server", "local-llm", "Workshop", "http://127.0.0.1:5000/api/v1")
 FACTS = {
     "tab": Facts(
-        "In this tab", InTab.capabilities, True, False, adds=True, removes=True, loads=True, unloads_one=True, frees=True
+        "In this tab",
+        InTab.capabilities,
+        True,
+        False,
+        adds=True,
+        removes=True,
+        loads=True,
+        unloads_one=True,
+        frees=True,
+        engine="tab",
     ),
     "server": Facts(
         "Local LLM API",
@@ -158,36 +176,50 @@ def test_an_alert_without_advice_or_detail_shows_neither():
 
 
 @pytest.mark.parametrize(
-    ("transfer", "text", "button"),
+    ("transfer", "text", "buttons"),
     [
-        (Transfer("1", "a.gguf", "server", 2_000_000), "Waiting to go to Workshop", "Cancel a.gguf"),
+        (Transfer("1", "a.gguf", "server", 2_000_000), "Waiting to go to Workshop", ["Pause a.gguf", "Cancel a.gguf"]),
         (
             Transfer("1", "a.gguf", "server", 2_000_000, 500_000, "sending", 100_000.0),
             "25% · 500 kB of 2.0 MB · 100 kB/s · 15 s left",
-            "Cancel a.gguf",
+            ["Cancel a.gguf"],
         ),
-        (Transfer("1", "a.gguf", "server", 2_000_000, 500_000, "sending"), "25% · 500 kB of 2.0 MB", "Cancel a.gguf"),
+        (Transfer("1", "a.gguf", "server", 2_000_000, 500_000, "sending"), "25% · 500 kB of 2.0 MB", ["Cancel a.gguf"]),
         (
             Transfer("1", "a.gguf", "server", 2_000_000, 2_000_000, "processing"),
             "All bytes are sent; Workshop is processing the file",
-            "Cancel a.gguf",
+            ["Cancel a.gguf"],
         ),
-        (Transfer("1", "a.gguf", "server", 2_000_000, 2_000_000, "done"), "2.0 MB added to Workshop", "Dismiss a.gguf"),
+        (Transfer("1", "a.gguf", "server", 2_000_000, 2_000_000, "done"), "2.0 MB added to Workshop", ["Dismiss a.gguf"]),
         (
             Transfer("1", "a.gguf", "server", 2_000_000, 1_000_000, "cancelled"),
             "Cancelled after 1.0 MB; nothing was kept",
-            "Dismiss a.gguf",
+            ["Dismiss a.gguf"],
         ),
-        (Transfer("1", "a.gguf", "gone", 10, 5, "failed", error=ErrorRecord("Disk full.")), "Disk full.", "Dismiss a.gguf"),
-        (Transfer("1", "a.gguf", "gone", 10), "Waiting to go to gone", "Cancel a.gguf"),
+        (
+            Transfer("1", "a.gguf", "gone", 10, 5, "failed", error=ErrorRecord("Disk full.")),
+            "Disk full.",
+            ["Retry a.gguf", "Dismiss a.gguf"],
+        ),
+        (
+            Transfer("1", "a.gguf", "tab", 2_000_000, 500_000, "sending", 100_000.0, resumes=True),
+            "25% · 500 kB of 2.0 MB · 100 kB/s · 15 s left",
+            ["Pause a.gguf", "Cancel a.gguf"],
+        ),
+        (
+            Transfer("1", "a.gguf", "tab", 2_000_000, 500_000, "paused", resumes=True),
+            "Paused · 25% · 500 kB of 2.0 MB",
+            ["Resume a.gguf", "Cancel a.gguf"],
+        ),
+        (Transfer("1", "a.gguf", "gone", 10), "Waiting to go to gone", ["Pause a.gguf", "Cancel a.gguf"]),
     ],
 )
-def test_a_transfer_is_a_progress_bar_named_by_its_file_with_its_state_in_words(transfer, text, button):
+def test_a_transfer_is_a_progress_bar_named_by_its_file_with_its_state_in_words(transfer, text, buttons):
     shown = region("transfers", at("chat", transfers=(transfer,)))
     bar = shown.one("progressbar", "a.gguf")
     assert (bar["value"], bar["max"]) == (str(int(transfer.fraction * 100)), "100")
     assert text in shown.text
-    assert shown.names("button") == [button]
+    assert shown.names("button") == buttons
     assert shown.one(data_phase=transfer.phase)
 
 
@@ -688,7 +720,7 @@ def test_every_dialog_has_a_close_button():
 
 
 def test_add_model_asks_for_files_and_where_they_go():
-    dialog = opened(at("models", dialog=Dialog("add-model", values={"destination": "server"}, note="a.gguf (5 bytes)")))
+    dialog = opened(at("models", dialog=Dialog("add-model", values={"destination": "server"})))
     assert dialog.name == "Add model"
     file = dialog.one("file", "Model file")
     assert "multiple" in file
@@ -698,8 +730,28 @@ def test_add_model_asks_for_files_and_where_they_go():
         ("server", "Workshop", True),
     ]
     assert "files up to 10.7 GB" in dialog.text
-    assert "a.gguf (5 bytes)" in dialog.text
     assert dialog.one("button", "Add")["type"] == "submit"
+
+
+def test_add_model_tells_of_each_file_what_it_is_and_where_it_will_run():
+    looked_at = Candidate("1", "a.gguf", 1000, item=inspected("a.gguf"))
+    still = Candidate("2", "b.gguf", 5)
+    broken = Candidate("3", "c.gguf", 5, error=ERROR)
+    dialog = opened(at("models", candidates=(looked_at, still, broken), dialog=Dialog("add-model")))
+    listed = dialog.one("list", "To be added")
+    assert [node["aria-label"] for node in listed.all("listitem") if "aria-label" in node] == ["a.gguf", "b.gguf", "c.gguf"]
+    assert "llama · 872 parameters" in listed.text
+    assert "Reading its header" in listed.text
+    assert "It broke." in listed.text and "Mend it." in listed.text
+    verdicts = listed.one("list", "Where a.gguf will run")
+    assert "In this tab: " in verdicts.text and "Workshop: " in verdicts.text
+    assert listed.names("button") == ["Remove a.gguf", "Remove b.gguf", "Remove c.gguf"]
+
+
+def inspected(name: str) -> Inspection:
+    """What a small file of that name is."""
+    file = MemoryFile(name, small_gguf())
+    return asyncio.run(inspect(name, file.size, file.read))
 
 
 def test_a_connections_dialog_has_its_fields():
@@ -842,7 +894,7 @@ def test_a_state_with_the_same_parts_draws_nothing():
     view = PageView()
     state = at("chat")
     view.regions(state)
-    assert view.regions(state._replace(status="said", storage=Storage(1))) == {}
+    assert view.regions(state._replace(status="said", isolated=not state.isolated)) == {}
 
 
 def test_what_has_changed_on_a_page_that_was_not_shown_is_drawn_when_it_is_shown_again():
@@ -927,6 +979,10 @@ def everywhere(text: str) -> list[State]:
             Transfer("3", text, "server", 10, 5, "failed", error=error),
         ),
         alerts=(Alert("1", error),),
+        candidates=(Candidate("1", text, 10, text, inspected(text)), Candidate("2", text, 10, text, error=error)),
+        choices=Choices(text, text, text, (Choice((RepositoryFile(text, 10, "", text),), text),)),
+        catalogue=(CatalogueEntry(text, text, 10, text, (text,), why=text),),
+        file_details=FileDetails(model.key, example=text, facts=inspected(text).facts, error=None),
         attachments=(Attachment("1", text, text),),
         picker=Picker(True, ""),
     )
@@ -939,8 +995,9 @@ def everywhere(text: str) -> list[State]:
         Dialog("confirm", text, {"title": text, "confirm": text, "action": text}, text),
     ]
     editing = state._replace(editing="q", search=text)
+    offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
     pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings")]
-    return [state, editing, *pages, *(state._replace(dialog=dialog) for dialog in dialogs)]
+    return [state, editing, offering, *pages, *(state._replace(dialog=dialog) for dialog in dialogs)]
 
 
 def tags(state: State) -> list[object]:
@@ -960,7 +1017,7 @@ def test_no_text_of_a_person_a_model_or_a_server_adds_an_element_or_an_attribute
         assert tags(tricky) == tags(plain)
 
 
-@pytest.mark.parametrize("state", everywhere("text"), ids=range(10))
+@pytest.mark.parametrize("state", everywhere("text"), ids=range(11))
 def test_every_page_is_well_formed_and_every_control_in_it_has_a_name(state):
     view = PageView()
     for html in [*view.regions(state).values(), *(html for _, html in view.messages(state))]:

@@ -81,7 +81,8 @@ async def save(app: App, event: UiEvent) -> None:
             app.update(dialog=None)
             return
         await candidates.looked_at(app)
-        error = _start(app, destination) if app.state.candidates else _nothing(app, destination)
+        startable = app.state.candidates and app.state.facts[destination].adds
+        error = _start(app, destination) if startable else _nothing(app, destination)
     except ModelTabError as problem:
         error = problem.record()
     if app.state.dialog is None or app.state.dialog.name != "add-model":
@@ -106,8 +107,13 @@ def _start(app: App, destination: str) -> ErrorRecord | None:
         return None
     candidate, reason = refused[0]
     advice = candidate.reason.advice if candidate.reason else ""
-    more = f" So are {len(refused) - 1} more." if len(refused) > 1 else ""
-    return ErrorRecord(f"{candidate.name} is not added. {reason}{more}", advice)
+    return ErrorRecord(f"{candidate.name} is not added. {reason}{_more(len(refused) - 1)}", advice)
+
+
+def _more(count: int) -> str:
+    if not count:
+        return ""
+    return " One more is not added either." if count == 1 else f" {count} more are not added either."
 
 
 def start_candidate(app: App, candidate: Candidate, destination: str) -> None:
@@ -118,9 +124,9 @@ def start_candidate(app: App, candidate: Candidate, destination: str) -> None:
 
 def _nothing(app: App, destination: str) -> ErrorRecord:
     """Why there is nothing to start."""
-    if app.state.choices and app.state.choices.models:
-        return ErrorRecord("No file of the repository is chosen.", "Choose one of them below, then press Add.")
     facts = app.state.facts[destination]
+    if facts.adds and app.state.choices and app.state.choices.models:
+        return ErrorRecord("No file of the repository is chosen.", "Choose one of them below, then press Add.")
     if not facts.adds:
         return ErrorRecord(
             f"{connection_name(app.state, destination)} takes no files.", f"Name a model that it can bring: {facts.downloads}."

@@ -11,6 +11,7 @@ _CONVERT = (
     "Find a GGUF file of this model, or convert the model's whole folder with llama.cpp's convert_hf_to_gguf.py: a single"
     " safetensors file has no tokenizer and no configuration."
 )
+_WHOLE = "Download it again; but no runtime here loads safetensors: a GGUF file is what you need."
 _CONVERT_LORA = "Convert the adapter's folder with llama.cpp's convert_lora_to_gguf.py, for the model that it was made for."
 #: The format's own limit is 100 MB. Beyond this, the tensors are not counted.
 _MAX_HEADER, _MAX_READ = 100_000_000, 16 << 20
@@ -25,6 +26,9 @@ async def inspect_safetensors(name: str, size: int, read: Read, head: bytes) -> 
     """What is in such a file, and what to do with it."""
     length = int.from_bytes(head[:8], "little")
     entries: dict[str, object] = {}
+    if 8 + length > size:
+        told = f"It is a safetensors file that is cut off: its {size:,} bytes end within its header."
+        return _refused(name, size, told, _WHOLE)
     if length <= _MAX_READ:
         try:
             parsed = json.loads((await read(8, 8 + length)).decode("utf-8"))
@@ -42,9 +46,7 @@ async def inspect_safetensors(name: str, size: int, read: Read, head: bytes) -> 
     whole = 8 + length + end
     if whole > size:
         told = f"It is a safetensors file that is cut off: {share(size, whole)} are there."
-        return _refused(
-            name, size, told, "Download it again; but no runtime here loads safetensors: a GGUF file is what you need."
-        )
+        return _refused(name, size, told, _WHOLE)
     kind = _kind(entries, metadata)
     told = f"{len(entries)} tensors: {listing(f'{count} {type_}' for type_, count in types.most_common(4))}" if types else ""
     message = f"It is {kind} in safetensors{f' ({told})' if told else ''}, which no runtime here loads."

@@ -61,9 +61,11 @@ def figures(facts: ModelFacts, header: Header | None, size: int) -> list[tuple[s
 
 
 def parameters(count: int) -> str:
-    """How many weights, in words: "135 million", "7.24 billion"."""
+    """How many weights, in words: "135 million", "7.24 billion"; a few are counted."""
     if not count:
         return ""
+    if count < 1e6:
+        return f"{count:,}"
     return f"{count / 1e9:.2f} billion" if count >= 1e9 else f"{count / 1e6:.0f} million"
 
 

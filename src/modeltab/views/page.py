@@ -29,7 +29,7 @@ class Region(NamedTuple):
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
-    *("candidates", "choices", "catalogue", "file_details", "storage", "health"),
+    *("candidates", "choices", "catalogue", "file_details", "storage", "device"),
 )
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
