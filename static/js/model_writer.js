@@ -101,6 +101,17 @@ class Part {
     }
   }
 
+  // Room for all of it, before any of it is written: the browser refuses at once what it would refuse on the way. Nothing
+  // else tells: `estimate()` names the same figure on every machine.
+  reserve(size) {
+    if (size <= this.data.getSize()) return;
+    try {
+      this.data.truncate(size);
+    } catch (error) {
+      throw error.name === "QuotaExceededError" && !this.received ? failure("NoRoom", error.message) : error;
+    }
+  }
+
   write(bytes, name) {
     if (this.received === 0 && String.fromCharCode(...bytes.subarray(0, 4)) !== MAGIC.slice(0, bytes.length)) {
       throw failure("NotAModel", `${name} does not begin with ${MAGIC}`);
@@ -128,9 +139,12 @@ class Part {
   }
 }
 
+// Last-Modified is what a page may read of another origin that exposes nothing.
+const stampOf = (response) => response.headers.get("etag") || response.headers.get("last-modified") || "";
+
 const same = (response, record) => {
-  const etag = response.headers.get("etag") || "";
-  return !record.stamp || !etag || etag === record.stamp;
+  const stamp = stampOf(response);
+  return !record.stamp || !stamp || stamp === record.stamp;
 };
 
 // The answer of the first source that has the file, from byte `from` on.
@@ -138,7 +152,7 @@ async function ask(sources, from, record) {
   let last = null;
   for (const url of sources) {
     const headers = from ? { Range: `bytes=${from}-` } : {};
-    // To another origin it would need a preflight, which hosts of files do not answer; there the ETag is compared instead.
+    // To another origin it would need a preflight, which hosts of files do not answer; there the stamp is compared instead.
     if (from && record.stamp && !record.stamp.startsWith("W/") && new URL(url).origin === location.origin) headers["If-Range"] = record.stamp;
     let response;
     try {
@@ -166,7 +180,7 @@ async function download(part, sources, name) {
     } catch (error) {
       if (cancelled) return;
       if (error.name !== "Dropped") throw error;
-      if (part.received === 0) throw failure("Unreachable", error.message); // it never began: that will not pass by itself
+      if (part.received === 0 && !error.began) throw failure("Unreachable", error.message); // that will not pass by itself
       tries = part.received > before ? 1 : tries + 1;
       part.keep();
       if (tries >= TRIES) throw failure("Unreachable", error.message);
@@ -191,7 +205,7 @@ async function receive(part, sources, name) {
     if (range && Number(range[2]) === part.received) return true;
     return again(part);
   }
-  // Without Content-Range, which a host may not let a page read, the ETag alone tells that the part goes on.
+  // Without Content-Range, which a host may not let a page read, the stamp alone tells that the part goes on.
   const goesOn = response.status === 206 && same(response, part.record) && (!range || Number(range[1]) === part.received);
   const total = range ? Number(range[2]) || 0 : encoded || response.status === 206 ? 0 : Number(response.headers.get("content-length")) || 0;
   const changed = part.received && part.record.size && total && total !== part.record.size;
@@ -202,8 +216,14 @@ async function receive(part, sources, name) {
     }
     again(part);
   }
-  part.record.stamp = response.headers.get("etag") || part.record.stamp;
+  part.record.stamp = stampOf(response) || part.record.stamp;
   part.record.size = total || part.record.size;
+  try {
+    part.reserve(part.record.size);
+  } catch (error) {
+    response.body.cancel().catch(() => {});
+    throw error;
+  }
   const reader = response.body.getReader();
   try {
     for (;;) {
@@ -211,7 +231,7 @@ async function receive(part, sources, name) {
       try {
         chunk = await reader.read();
       } catch (error) {
-        throw failure("Dropped", error.message);
+        throw Object.assign(failure("Dropped", error.message), { began: true });
       }
       if (chunk.done || cancelled) break;
       part.write(chunk.value, name);
@@ -241,13 +261,14 @@ async function write({ name, file, sources, size, sha256, stamp }) {
   const part = await Part.open(partial, name, Boolean(sha256));
   let digest = "";
   try {
-    const record = { size: file ? file.size : size, sources: sources || [], stamp, sha256 };
+    const record = { size: file ? file.size : size, sources: sources || [], stamp, sha256: sha256 || "" };
     const isSame = (old) =>
       file
         ? !old.sources.length && old.size === file.size && old.stamp === stamp
         : old.sources.some((url) => sources.includes(url)) && old.sha256 === sha256 && (!size || !old.size || old.size === size);
     part.begin(record, isSame);
     report(part.received, part.record.size, part.received ? "resumed" : "");
+    part.reserve(part.record.size);
     if (file) {
       for await (const bytes of slices(file, part.received)) {
         part.write(bytes, name);
@@ -264,9 +285,10 @@ async function write({ name, file, sources, size, sha256, stamp }) {
     if (sha256 && digest !== sha256) throw failure("Damaged", `SHA-256 ${digest}, expected ${sha256}`);
     if (part.record.size && part.received !== part.record.size) throw failure("Damaged", `${part.received} of ${part.record.size} bytes`);
     if (part.received === 0) throw failure("NotAModel", `${name} is empty`);
+    part.data.truncate(part.received);
     part.data.flush();
   } catch (error) {
-    const useless = error.name === "Damaged" || error.name === "NotAModel";
+    const useless = ["Damaged", "NotAModel", "NoRoom"].includes(error.name);
     if (!useless) part.keep();
     part.close();
     if (useless) await Promise.all([partial.removeEntry(name), partial.removeEntry(name + ".json")]);

@@ -41,7 +41,9 @@ def connect(app: App, api: ScriptedServer, keep: str) -> None:
     page.get_by_role("button", name="Add connection", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Type").select_option("openai")
-    dialog.get_by_role("textbox", name="Name", exact=True).fill("Mine")
+    name = dialog.get_by_role("textbox", name="Name", exact=True)
+    expect(name).to_have_attribute("placeholder", "OpenAI-compatible")  # the fields of the other type are there
+    name.fill("Mine")
     dialog.get_by_role("textbox", name="Base URL").fill(api.url + "/v1")
     dialog.get_by_label("API key").fill(KEY)
     dialog.get_by_role("combobox", name="Keep keys").select_option(label=keep)

@@ -61,8 +61,15 @@ class Clock:
 class Rig:
     """An app with the tab's models and, when `url` is given, a connection to a Local LLM API."""
 
-    def __init__(self, *models: str, url: str = "", loopback: bool = True, transport: Transport | None = None) -> None:
-        self.files = FakeModels(*models)
+    def __init__(
+        self,
+        *models: str,
+        url: str = "",
+        loopback: bool = True,
+        transport: Transport | None = None,
+        files: FakeModels | None = None,
+    ) -> None:
+        self.files = files or FakeModels(*models)
         self.engine = FakeEngine()
         self.page = FakePage(loopback)
         self.records = DictRecords()

@@ -63,6 +63,7 @@ FACTS = {
         unloads_one=True,
         frees=True,
         engine="tab",
+        fetches=True,
     ),
     "server": Facts(
         "Local LLM API",

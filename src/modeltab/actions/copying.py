@@ -53,6 +53,8 @@ async def _to_another(app: App, connection_id: str, name: str, destination: str)
         raise ModelTabError("This connection does not give its files back.", "Add the model's file there instead.")
     candidates.clear(app)
     await candidates.add(app, await source.open_files(name))
+    if not app.state.candidates:
+        return  # the dialog was closed meanwhile
     candidate = app.state.candidates[0]
     fit = fit_of(app.state, candidate, destination)
     if fit.verdict == "no":

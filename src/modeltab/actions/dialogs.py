@@ -1,13 +1,14 @@
 """Close dialogs and alerts."""
 
+from modeltab.actions import candidates
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.keys import settle_unlock
 
 
 def close(app: App, event: UiEvent) -> None:
     """Close the open dialog."""
-    app.candidates = {}
-    app.update(dialog=None)
+    candidates.clear(app)
+    app.update(dialog=None, choices=None)
     settle_unlock(app, False)
 
 

@@ -24,7 +24,7 @@ async def open_(app: App, event: UiEvent) -> None:
     model = model_of(app.state, event.id)
     headers = app.provider(model.connection_id).headers if model else None
     app.update(dialog=Dialog("details", event.id), file_details=FileDetails(event.id, busy=headers is not None))
-    await show_more(app, event.id)
+    app.spawn(show_more(app, event.id))
     if model is None or headers is None:
         return
     try:

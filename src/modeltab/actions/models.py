@@ -82,7 +82,7 @@ async def delete(app: App, event: UiEvent) -> None:
         if app.state.settings.model == event.id:
             app.set_setting(model="")
         if app.state.facts[connection_id].undoes:
-            app.update(deleted=(*app.state.deleted, event.id))
+            app.update(deleted=(*(key for key in app.state.deleted if key != event.id), event.id))
         app.say(f"{name} is deleted")
     finally:
         await refresh(app, connection_id)

@@ -99,15 +99,18 @@ def _start(app: App, destination: str) -> ErrorRecord | None:
     for candidate in app.state.candidates:
         fit = fit_of(app.state, candidate, destination)
         if fit.verdict == "no":
-            refused.append((candidate, fit.reason))
+            refused.append((candidate, candidate.reason or ErrorRecord(fit.reason)))
             continue
-        start_candidate(app, candidate, destination)
+        try:
+            start_candidate(app, candidate, destination)
+        except ModelTabError as problem:  # what would have to be put together cannot be
+            refused.append((candidate, problem.record()))
+            continue
         candidates.remove(app, candidate.id)
     if not refused:
         return None
     candidate, reason = refused[0]
-    advice = candidate.reason.advice if candidate.reason else ""
-    return ErrorRecord(f"{candidate.name} is not added. {reason}{_more(len(refused) - 1)}", advice)
+    return ErrorRecord(f"{candidate.name} is not added. {reason.message}{_more(len(refused) - 1)}", reason.advice)
 
 
 def _more(count: int) -> str:

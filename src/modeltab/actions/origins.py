@@ -82,22 +82,33 @@ async def _find(app: App, text: str, destination: str) -> None:
     candidates.clear(app, source=text)
     if address.kind == "url":
         app.update(choices=None)
-        await candidates.add(app, [await app.open_url(address.url)], source=text)
+        file = await app.open_url(address.url)
+        if app.state.dialog:
+            await candidates.add(app, [file], source=text)
     else:
         await _open_repository(app, address, text)
 
 
 async def _open_repository(app: App, address: Address, text: str) -> None:
-    """Show what a repository has to choose from. What the address itself names is chosen."""
-    app.update(choices=Choices(text, address.repo, busy=True))
+    """Show what a repository has to choose from. What the address itself names is chosen.
+
+    What is told of it late, when the dialog was closed or something else was looked up, is left.
+    """
+    asked = Choices(text, address.repo, busy=True)
+    app.update(choices=asked)
     try:
         folder = "" if address.file_name else address.path
         files = await hugging_face.list_files(app.transport, address.repo, address.revision, folder=folder)
         offered = hugging_face.choices(files)
     except ModelTabError:
+        if app.state.choices is not asked:
+            return
         app.update(choices=None)
         raise
-    app.update(choices=Choices(text, address.repo, await _notes(app, address.repo), offered))
+    notes = await _notes(app, address.repo)
+    if app.state.choices is not asked:
+        return
+    app.update(choices=Choices(text, address.repo, notes, offered))
     tag = address.file_name or address.tag
     chosen = hugging_face.wanted(offered, tag) if tag or len(offered) == 1 else None
     if tag and chosen is None:
@@ -143,12 +154,17 @@ async def add_from_catalogue(app: App, event: UiEvent) -> None:
         app.set_setting(model=key)
         app.say(f"{entry.title} is chosen")
         return
-    if any(t.name == entry.name and t.connection_id == tab for t in running_transfers(app.state)):
+    if _is_coming(app, entry.name, tab):
         return
     file = app.remote_file(entry.name, entry.size or entry.size_about, entry.sources, entry.sha256, "")
     if not entry.size or (not entry.sha256 and len(entry.sources) == 1):
         file = await _as_told(app, entry.repo, entry.name)
-    transfers.start(app, file, entry.name, tab)
+    if not _is_coming(app, entry.name, tab) and not model_of(app.state, key):  # pressed again while the Hub was asked
+        transfers.start(app, file, entry.name, tab)
+
+
+def _is_coming(app: App, name: str, connection_id: str) -> bool:
+    return any((t.name, t.connection_id) == (name, connection_id) for t in running_transfers(app.state))
 
 
 async def _as_told(app: App, repo: str, name: str) -> ModelFile:

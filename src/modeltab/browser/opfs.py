@@ -85,8 +85,12 @@ class OpfsModels:
 
     async def unfinished(self) -> tuple[Unfinished, ...]:
         """The parts that can be gone on with, and that no tab is writing."""
+        try:
+            records = await self._records()
+        except StorageFailed:
+            return ()  # where nothing can be stored, there is nothing unfinished
         held = await _held_locks()
-        return tuple(part for part in await self._records() if _LOCK + part.name not in held)
+        return tuple(part for part in records if _LOCK + part.name not in held)
 
     async def discard(self, name: str) -> None:
         """Delete a part and its record."""
@@ -161,7 +165,7 @@ def _part(name: str, text: str, size: int) -> Unfinished | None:
         received = min(int(record["received"]), size)
         sources = tuple(map(str, record["sources"]))
         whole = int(record["size"] or 0)
-        part = Unfinished(name, whole, received, sources, str(record["stamp"]), str(record["sha256"] or ""))
+        part = Unfinished(name, whole, received, sources, str(record["stamp"]), str(record["sha256"]))
     except (ValueError, KeyError, TypeError):
         return None
     return part if received else None
@@ -220,6 +224,12 @@ def _explain(kind: str, detail: str, name: str) -> ModelTabError:
         return StorageFull(
             "The browser's storage is full. What has arrived is kept.",
             "Delete models in this tab, or free disk space, then press Retry.",
+            detail,
+        )
+    if kind == "NoRoom":
+        return StorageFull(
+            f"The browser has no room for {name}. Nothing was written.",
+            "Delete models in this tab, or free disk space: browsers give a page a share of what is free.",
             detail,
         )
     if kind == "NotAModel":

@@ -68,9 +68,8 @@ class RemoteFile:
         response.body.cancel()
         headers = response.headers
         total = re.search(r"/(\d+)$", headers.get("content-range") or "")
-        length = headers.get("content-length") if response.status == 200 and not headers.get("content-encoding") else None
-        self.size = int(total[1]) if total else int(length or 0)
-        self.stamp = str(headers.get("etag") or "")
+        self.size = int(total[1]) if total else await self._length(response)
+        self.stamp = str(headers.get("etag") or headers.get("last-modified") or "")
         if not self.size:
             raise BadReply(
                 f"{host_of(self.sources[0])} does not say how large {self.name} is.",
@@ -80,12 +79,21 @@ class RemoteFile:
         if told:
             self.name = unquote(told[1]).rpartition("/")[2] or self.name
 
-    async def _ask(self, start: int, end: int) -> Any:
+    async def _length(self, response: Any) -> int:
+        """Its size, where the host does not let a page read Content-Range: the length of the whole, which any page may read."""
+        if response.status == 206:
+            response = await self._ask()
+            response.body.cancel()
+        return 0 if response.headers.get("content-encoding") else int(response.headers.get("content-length") or 0)
+
+    async def _ask(self, start: int = 0, end: int | None = None) -> Any:
+        """The answer with the bytes from `start` up to `end`, or with the whole file."""
         problem: ModelTabError | None = None
+        wanted = {} if end is None else {"Range": f"bytes={start}-{end - 1}"}
         for url in self.allowed_sources():
             options = {"credentials": "omit", "referrerPolicy": "no-referrer", "cache": "no-store", **target_space(url)}
             try:
-                response = await js.fetch(url, to_object({**options, "headers": {"Range": f"bytes={start}-{end - 1}"}}))
+                response = await js.fetch(url, to_object({**options, "headers": wanted}))
             except JsException as error:
                 problem = problem or _no_answer(url, error_text(error))
                 continue

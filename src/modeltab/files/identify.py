@@ -102,7 +102,7 @@ def _gzip(name: str, size: int, head: bytes) -> Inspection:
 
 def _protobuf(name: str, head: bytes) -> str:
     """ONNX, Core ML and TensorFlow files: messages that begin with a small version in field 1."""
-    if head[:1] != b"\x08" or not 1 <= head[1] <= 30 or len(head) < 8:
+    if len(head) < 8 or head[0] != 8 or not 1 <= head[1] <= 30:
         return ""
     field, length = head[2], head[3]
     if name.lower().endswith((".mlmodel", ".mlpackage")) or (

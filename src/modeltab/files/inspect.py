@@ -12,7 +12,7 @@ from modeltab.files.words import size as size_words
 #: A model in Ollama's folder: named by its hash.
 _BLOB = re.compile(r"sha256[-:][0-9a-f]{64}")
 #: Pieces of a file that was cut up byte by byte, which is not how llama.cpp splits models.
-_PIECE = re.compile(r".*(?:[-.]split-[a-z]{1,2}|\.part-?\d*(?:of\d+)?|\.part[a-z]{1,2}|\.\d{3})", re.IGNORECASE)
+_PIECE = re.compile(r".*(?:[-.]split-[a-z]{1,2}|\.part-?\d+(?:of\d+)?|\.part[a-z]{1,2}|\.\d{3})", re.IGNORECASE)
 _ENDINGS = (".gguf", ".ggml", ".bin", ".model", ".ggjt", ".ggmf", ".txt")
 _JOIN = "It is named like one piece of a file that was cut up: join all pieces in order (on Linux and macOS with cat)."
 #: Architectures of GGUF files that make pictures, films or sounds, for other programs.
@@ -88,5 +88,5 @@ def _stored_name(name: str, facts: ModelFacts) -> str:
         size_label = f"{facts.parameters / 1e9:.1f}B" if facts.parameters >= 1e9 else f"{facts.parameters / 1e6:.0f}M"
         title = facts.title or f"{facts.architecture or 'model'} {size_label}"
         words = f"{title} {facts.quantization}" if facts.quantization.lower() not in title.lower() else title
-        stem = "-".join(re.findall(r"[\w.]+", words)).strip(".")[:100] or "model"
+        stem = "-".join(re.findall(r"[\w.]+", words)).strip(".-")[:100] or "model"
     return f"{stem}.gguf"

@@ -4,6 +4,7 @@ A checkpoint is a zip archive whose `data.pkl` is a pickle (`torch.save` since 1
 other (before that). A pickle is a program: it imports names and calls them. Here its opcodes are only listed.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -60,6 +61,8 @@ _REBUILDERS = {
     "_codecs": ("encode",),
     "argparse": ("Namespace",),
 }
+#: A class in one of those modules, and nothing that the module itself imports ("torch.nn.modules.module.torch.os.system").
+_LAYER_CLASS = re.compile(r"torch\.nn\.modules\.\w+\.[A-Z]\w*")
 #: These rebuilders are themselves a way to run what they are given.
 _NESTED = frozenset({"torch.storage._load_from_bytes"})
 _HIDDEN = "something whose name is hidden"
@@ -95,7 +98,7 @@ def _is_rebuilder(name: str) -> bool:
         return attribute in _PLAIN_BUILTINS
     if module in ("torch", "torch.cuda") and attribute.endswith("Storage"):
         return True
-    if module.startswith("torch.nn.modules."):
+    if _LAYER_CLASS.fullmatch(name):
         return True
     return any(attribute.startswith(start) for start in _REBUILDERS.get(module, ()))
 
@@ -260,7 +263,7 @@ async def inspect_zip(name: str, size: int, read: Read) -> Inspection:
         message = f"It is a {format_}, no model that a runtime here loads."
         return Inspection(name, size, format_, error=ErrorRecord(message, advice, listing(names[:20])))
     found: dict[str, None] = {}
-    whole = True
+    whole = len(set(pickles)) == len(pickles)  # of two with one name, loaders may take the other
     for item in pickles[:_MAX_PICKLES]:
         try:
             pickled = await _with_archive(size, read, partial(_inflated, name=item))

@@ -19,7 +19,7 @@ _MAX_HEADER, _MAX_READ = 100_000_000, 16 << 20
 
 def is_safetensors(head: bytes, size: int) -> bool:
     """Whether a file begins as one."""
-    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= min(_MAX_HEADER, size)
+    return head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") <= _MAX_HEADER
 
 
 async def inspect_safetensors(name: str, size: int, read: Read, head: bytes) -> Inspection:
@@ -41,7 +41,7 @@ async def inspect_safetensors(name: str, size: int, read: Read, head: bytes) -> 
     end = 0
     for entry in entries.values():
         if isinstance(entry, dict):
-            types[str(entry.get("dtype"))] += 1
+            types[str(entry.get("dtype"))[:16]] += 1
             end = max(end, _end(entry))
     whole = 8 + length + end
     if whole > size:
@@ -67,8 +67,8 @@ def _kind(entries: dict[str, object], metadata: dict[str, object]) -> str:
     names = list(entries)
     if any("lora_a" in name.lower() or "lora_down" in name or "lora_b" in name.lower() for name in names):
         return "a LoRA adapter"
-    if metadata.get("format") == "mlx" or any(name.endswith(".scales") for name in names):
-        return "a model for MLX"
     if any(name.endswith((".qweight", ".qzeros", ".q_weight")) for name in names):
         return "a model quantized for GPUs (GPTQ, AWQ or EXL2)"
+    if metadata.get("format") == "mlx" or any(name.endswith(".scales") for name in names):
+        return "a model for MLX"
     return "a model"

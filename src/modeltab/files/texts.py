@@ -18,7 +18,7 @@ def is_text(head: bytes) -> bool:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:
+        if error.reason != "unexpected end of data" or not error.start:
             return False
         text = head[: error.start].decode("utf-8")
     return all(char.isprintable() or char in "\t\n\r\f\ufeff\u200b" for char in text)

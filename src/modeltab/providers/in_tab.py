@@ -181,9 +181,11 @@ class InTab(Provider):
     async def remove(self, name: str) -> None:
         """Delete a model, unloading it first; it can be restored until `empty`."""
         await self.unload(name)
-        for part in await self._parts(name):
+        parts = await self._parts(name)
+        self._deleted[name] = []  # one of the same name that was deleted before is gone with this
+        for part in parts:
             await self._store.remove(part.name)
-            self._deleted.setdefault(name, []).append(part.name)
+            self._deleted[name].append(part.name)
 
     async def restore(self, name: str) -> None:
         """Have a deleted model again."""

@@ -70,7 +70,7 @@ def bytes_of(model: Model) -> float | None:
     """A model's size in bytes, also where an API says it only in words ("1.2 GB"); None when it is unknown."""
     if model.size is not None:
         return float(model.size)
-    told = re.fullmatch(r"([\d.]+)\s*([kMGT]?)i?B", model.size_text.strip(), re.IGNORECASE)
+    told = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT]?)i?B", model.size_text.strip(), re.IGNORECASE)
     return float(told[1]) * 1024 ** " KMGT".index(told[2].upper() or " ") if told else None
 
 

@@ -15,6 +15,8 @@ def fit_of(state: State, candidate: Candidate, connection_id: str) -> Fit:
     item = candidate.item
     if item is None:
         return Fit("unknown", "Its header is still being read.")
+    if candidate.source and not state.facts[connection_id].fetches:
+        return Fit("no", "It takes files of this machine only: add this one to the tab first, then copy it there.")
     first = item.parts[0] if isinstance(item, ShardSet) else item
     names = {item.name, first.stored_name} if isinstance(item, ShardSet) else {first.stored_name}
     if any(model.name in names for model in state.models.get(connection_id, ())):

@@ -12,7 +12,7 @@ from modeltab.state.updates import model_of
 from modeltab.views import file_details
 from modeltab.views import format as fmt
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, icon_button, select, text_input
+from modeltab.views.parts import button, error_text, field, form_error, icon_button, select, text_input
 
 _FORM = Template(
     '<form class="dialog-form" data-submit="models.add.save">{error}{file}{source}{destination}'
@@ -72,7 +72,7 @@ def form(state: State, dialog: Dialog) -> Html:
     chosen = dialog.values.get("destination") or (destinations[0][0] if destinations else "")
     facts = state.facts.get(chosen)
     return _FORM(
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         file=_FILE(),
         source=_source(facts, dialog),
         choices=_choices(state, state.choices) if state.choices else EMPTY,

@@ -8,7 +8,7 @@ from modeltab.state.store import Dialog, State
 from modeltab.views import keys
 from modeltab.views.diagnosis import diagnosis
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, grouped_select, select, text_input
+from modeltab.views.parts import button, field, form_error, grouped_select, select, text_input
 
 _FORM = Template(
     '<form class="dialog-form" data-submit="connection.save">{error}<div class="fields">{fields}</div>{note}'
@@ -25,7 +25,7 @@ def form(state: State, dialog: Dialog) -> Html:
     chosen = next((t for t in types if t.name == values.get("type")), types[0])
     preset = _preset(chosen, values)
     return _FORM(
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         fields=join(
             [
                 *([] if dialog.subject else [_preset_field(types, values)]),

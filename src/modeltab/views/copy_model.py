@@ -4,7 +4,7 @@ from modeltab.domain.models import split_key
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import connection_name
 from modeltab.views.html import EMPTY, Html, Template
-from modeltab.views.parts import button, error_text, field, select, text_input
+from modeltab.views.parts import button, field, form_error, select, text_input
 
 _COPY = Template(
     '<form class="dialog-form" data-submit="model.copy">{error}{place}{name}<div class="dialog-bar">'
@@ -30,7 +30,7 @@ def form(state: State, dialog: Dialog) -> Html:
     hint = "The same model under a second name; it takes no further space."
     name = text_input("copy-name", "name", dialog.values.get("name", ""), required=True)
     return _COPY(
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         place=field("copy-to", "To", select("copy-to", "to", options, chosen, "model.copy.to")),
         name=field("copy-name", "New name", name, hint) if chosen == own else EMPTY,
         cancel=button("Cancel", "dialog.close"),

@@ -4,7 +4,7 @@ from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
 from modeltab.views import add_model, connection_form, connections, copy_model, keys, model_details, parameters
 from modeltab.views.html import EMPTY, Html, Template
-from modeltab.views.parts import button, error_text, icon_button
+from modeltab.views.parts import button, form_error, icon_button
 
 _DIALOG = Template(
     '<dialog class="dialog" id="the-dialog" aria-labelledby="dialog-title" data-name="{name}" '
@@ -67,7 +67,7 @@ def _parameters(state: State, item: Dialog) -> Html:
 def _preview(item: Dialog) -> Html:
     """What the model would read."""
     return _PREVIEW(
-        error=error_text(item.error) if item.error else EMPTY,
+        error=form_error(item.error),
         note="Asking the server…" if item.busy else item.note,
         text=item.values.get("text", ""),
         close=button("Close", "dialog.close"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from modeltab.domain.keys import PROTECTION_HINTS, PROTECTIONS, KeysStatus
 from modeltab.state.store import Dialog, State
 from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, select, text_input
+from modeltab.views.parts import button, field, form_error, select, text_input
 
 _SECTION = Template(
     '<section class="card" aria-label="Keys"><h2>Keys</h2><fieldset class="choices"><legend class="field-label">'
@@ -83,7 +83,7 @@ def passphrase_form(dialog: Dialog) -> Html:
     """The dialog that asks for a new passphrase."""
     return _FORM(
         action="keys.passphrase.save",
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         lead="The keys are encrypted with it in this browser. Nobody can restore a forgotten one.",
         fields=new_passphrase_fields(),
         extra=EMPTY,
@@ -97,7 +97,7 @@ def unlock_form(dialog: Dialog) -> Html:
     """The dialog that asks for the passphrase."""
     return _FORM(
         action="keys.unlock.save",
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         lead=dialog.note or "The keys are encrypted.",
         fields=passphrase_field("Type it to use the keys."),
         extra=button("Erase all keys", "keys.erase.ask", kind="danger"),

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from modeltab.domain.requests import REASONING_EFFORTS
 from modeltab.state.store import Dialog, Facts
-from modeltab.views.html import EMPTY, Html, Template, join
-from modeltab.views.parts import button, error_text, field, number_input, select, text_area
+from modeltab.views.html import Html, Template, join
+from modeltab.views.parts import button, field, form_error, number_input, select, text_area
 
 _FORM = Template(
     '<form data-submit="parameters.save" class="dialog-form">{error}<p class="dialog-lead">{lead}</p>'
@@ -55,7 +55,7 @@ FIELDS = (
 def form(dialog: Dialog, facts: Facts | None, lead: str) -> Html:
     """The form for the chosen model's connection; without one, all fields are open."""
     return _FORM(
-        error=error_text(dialog.error) if dialog.error else EMPTY,
+        error=form_error(dialog.error),
         lead=lead,
         fields=join(_control(item, dialog.values.get(item.name, ""), facts) for item in FIELDS),
         reset=button("Use defaults", "parameters.reset"),

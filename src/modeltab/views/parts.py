@@ -6,6 +6,7 @@ from modeltab.views.html import EMPTY, Html, Template, join
 _ERROR = Template(
     '<p class="error-message">{message}</p>{advice}{detail}',
 )
+_FORM_ERROR = Template('<div class="form-error" role="alert">{error}</div>')
 _ADVICE = Template('<p class="error-advice">{advice}</p>')
 _DETAIL = Template('<details class="error-detail"><summary>Details</summary><pre>{detail}</pre></details>')
 _ICON_BUTTON = Template(
@@ -47,6 +48,11 @@ def error_text(error: ErrorRecord) -> Html:
         advice=_ADVICE(advice=error.advice) if error.advice else EMPTY,
         detail=_DETAIL(detail=error.detail) if error.detail else EMPTY,
     )
+
+
+def form_error(error: ErrorRecord | None) -> Html:
+    """The error of a form, where there is one; it is read out when it appears."""
+    return _FORM_ERROR(error=error_text(error)) if error else EMPTY
 
 
 def icon_button(icon: str, label: str, action: str, id_: str, disabled: bool = False) -> Html:
