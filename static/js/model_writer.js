@@ -40,8 +40,16 @@ async function hasher() {
   return self.hashwasm.createSHA256();
 }
 
+// The next slice is read while this one is written or hashed.
 async function* slices(file, from) {
-  for (let at = from; at < file.size && !cancelled; at += SLICE) yield new Uint8Array(await file.slice(at, at + SLICE).arrayBuffer());
+  const read = (at) => (at < file.size ? file.slice(at, at + SLICE).arrayBuffer() : null);
+  let next = read(from);
+  for (let at = from; next && !cancelled; at += SLICE) {
+    const bytes = new Uint8Array(await next);
+    next = read(at + SLICE);
+    next?.catch(() => {}); // told when its turn comes, and to nobody when that does not come
+    yield bytes;
+  }
 }
 
 // One file in partial/, its record, and the hash of what is there when one will be asked for.

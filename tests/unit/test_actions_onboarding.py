@@ -577,6 +577,28 @@ async def test_an_ollama_name_is_downloaded_by_ollama(ollama):
     assert rig.state.settings.model == "o/llama3.2:1b"
 
 
+async def test_a_file_that_was_chosen_beside_a_name_of_the_library_goes_along(ollama):
+    rig = Rig()
+    with_ollama(rig, ollama)
+    await rig.start()
+    await rig.do("models.add", files=(gguf("a.gguf"),))
+    await press_add(rig, to="o", source="llama3.2:1b")
+    assert [transfer.name for transfer in rig.state.transfers] == ["llama3.2:1b", "a.gguf"]
+    assert rig.state.dialog is None
+
+
+async def test_a_file_that_cannot_go_along_stays_in_the_dialog_and_the_name_is_not_asked_for_twice(ollama):
+    rig = Rig()
+    with_ollama(rig, ollama)
+    await rig.start()
+    await rig.do("models.add", files=(MemoryFile("a.txt", "Words"),))
+    await press_add(rig, to="o", source="llama3.2:1b")
+    assert rig.state.dialog is not None
+    assert error(rig).startswith("a.txt is not added.")
+    assert rig.state.dialog.values["source"] == ""
+    assert [transfer.name for transfer in rig.state.transfers] == ["llama3.2:1b"]
+
+
 async def test_a_repository_is_downloaded_by_ollama_under_its_name_there(ollama):
     ollama.registry[f"hf.co/{REPO}:Q8_0"] = OllamaModel(size=4000)
     rig = Rig()
@@ -762,3 +784,4 @@ async def test_a_copy_whose_dialog_is_closed_while_the_file_is_looked_at_is_not_
     gate.set()
     await rig.idle()
     assert (rig.state.transfers, rig.alerts, rig.state.dialog) == ((), [], None)
+

@@ -76,25 +76,27 @@ async def save(app: App, event: UiEvent) -> None:
     app.update(dialog=dialog)
     if event.files and not app.state.candidates:
         await candidates.add(app, event.files)
+    brought = False
     try:
-        if address and await origins.begin(app, address, destination):
-            app.update(dialog=None)
-            return
+        brought = bool(address) and await origins.begin(app, address, destination)
         await candidates.looked_at(app)
-        startable = app.state.candidates and app.state.facts[destination].adds
-        error = _start(app, destination) if startable else _nothing(app, destination)
+        error = None if brought and not app.state.candidates else _start_all(app, destination)
     except ModelTabError as problem:
         error = problem.record()
-    if app.state.dialog is None or app.state.dialog.name != "add-model":
+    dialog = app.state.dialog
+    if dialog is None or dialog.name != "add-model" or not dialog.busy:
         return  # closed meanwhile
     if error is None:
         app.update(dialog=None)
     else:
-        app.update(dialog=dialog._replace(busy=False, error=error))
+        values = {**dialog.values, "source": ""} if brought else dialog.values
+        app.update(dialog=dialog._replace(values=values, busy=False, error=error, revision=dialog.revision + brought))
 
 
-def _start(app: App, destination: str) -> ErrorRecord | None:
+def _start_all(app: App, destination: str) -> ErrorRecord | None:
     """Start what can go there. What cannot stays, and is the error."""
+    if not app.state.candidates or not app.state.facts[destination].adds:
+        return _nothing(app, destination)
     refused = []
     for candidate in app.state.candidates:
         fit = fit_of(app.state, candidate, destination)

@@ -14,7 +14,7 @@ from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.models import model_key
 from modeltab.domain.transfers import ENDED, RateMeter, Transfer
 from modeltab.providers.base import ModelFile
-from modeltab.state.updates import model_of, transfer_of, with_transfer
+from modeltab.state.updates import model_of, running_transfers, transfer_of, with_transfer
 
 #: More would share the same disk and the same line, and each would take longer to be of use.
 AT_ONCE = 2
@@ -29,14 +29,15 @@ class Change(Protocol):
 def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
     """Put a file into the queue. Where a part of it is there already, it goes on from there."""
     resumes = app.state.facts[connection_id].resumes
-    for old in app.state.transfers:
-        if (old.name, old.connection_id) == (name, connection_id) and old.phase in ("paused", "failed"):
-            _forget(app, old.id)
+    _forget_stopped(app, name, connection_id)
     _enqueue(app, Transfer(app.new_id(), name, connection_id, file.size, resumes=resumes), file)
 
 
 def download(app: App, name: str, connection_id: str) -> None:
-    """Let a connection's server bring a model by itself."""
+    """Let a connection's server bring a model by itself. One that it is bringing already goes on."""
+    _forget_stopped(app, name, connection_id)
+    if any((t.name, t.connection_id) == (name, connection_id) for t in running_transfers(app.state)):
+        return
     _enqueue(app, Transfer(app.new_id(), name, connection_id, 0, is_download=True, resumes=True), None)
 
 
@@ -146,6 +147,13 @@ def _enqueue(app: App, transfer: Transfer, file: ModelFile | None) -> None:
     app.jobs[transfer.id] = file
     app.update(**with_transfer(app.state, transfer))
     pump(app)
+
+
+def _forget_stopped(app: App, name: str, connection_id: str) -> None:
+    """What is begun again takes the place of what was paused or has failed."""
+    for old in app.state.transfers:
+        if (old.name, old.connection_id) == (name, connection_id) and old.phase in ("paused", "failed"):
+            _forget(app, old.id)
 
 
 def _forget(app: App, transfer_id: str) -> None:

@@ -93,7 +93,9 @@ class OpfsModels:
         return tuple(part for part in records if _LOCK + part.name not in held)
 
     async def discard(self, name: str) -> None:
-        """Delete a part and its record."""
+        """Delete a part and its record, unless a tab is writing it."""
+        if _LOCK + name in await _held_locks():
+            return
         partial = await _directory("partial")
         for entry in (name, name + _RECORD):
             await _remove(partial, entry)
