@@ -304,6 +304,12 @@ async function write({ name, file, sources, size, sha256, stamp }) {
   } finally {
     part.close(); // closing again does nothing
   }
+  // A private window has its files in memory, and drops what does not fit there without a word.
+  const kept = (await part.handle.getFile()).size;
+  if (kept !== part.received) {
+    await Promise.all([partial.removeEntry(name), partial.removeEntry(name + ".json")]);
+    throw failure("NotKept", `${kept} of ${part.received} bytes`);
+  }
   await part.handle.move(models, name);
   await partial.removeEntry(name + ".json");
   postMessage({ sent: part.received, size: part.received, step: "" });

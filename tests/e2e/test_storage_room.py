@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, BrowserType, expect
+from playwright.sync_api import BrowserContext, BrowserType, Route, expect
 
 from tests.e2e.conftest import App, OpenApp
 from tests.e2e.test_transfers_in_tab import CONTENT, NAME, SIZE, fetch, is_there, parts_of, server
@@ -77,6 +77,58 @@ def test_a_disk_that_gets_full_on_the_way_keeps_what_has_arrived(
     expect(card).to_have_attribute("data-phase", "done")
     assert server.starts[-1] > SIZE // 6
     is_there(app, CONTENT)
+
+
+def test_a_file_of_this_machine_is_paused_and_goes_on_after_a_reload_when_it_is_chosen_again(
+    repository: str, open_app: OpenApp, tmp_path: Path
+):
+    big = sparse_gguf(tmp_path / "big.gguf", 1_500_000_000)
+    other = sparse_gguf(tmp_path / "other.gguf", 1_400_000_000)
+    app = open_app(repository, route="#/models")
+    app.add_files(big, to="In this tab")
+    card = app.transfer("big.gguf")
+    expect(card).to_contain_text(re.compile(r"[1-9]\d?% · "))
+    card.get_by_role("button", name="Pause big.gguf").click()
+    expect(card).to_contain_text("Paused")
+    app.reload()
+    expect(card).to_contain_text("Paused")
+    expect(app.row("big.gguf")).to_have_count(0)
+    card.get_by_label("Choose big.gguf again").set_input_files(other)
+    expect(app.page.get_by_role("alert")).to_contain_text("other.gguf is not the file that was being added")
+    card.get_by_label("Choose big.gguf again").set_input_files(big)
+    expect(card).to_have_attribute("data-phase", "done", timeout=60_000)
+    expect(app.row("big.gguf")).to_contain_text("1.5 GB")
+    assert parts_of(app) == []
+
+
+def test_a_browser_that_drops_bytes_without_a_word_is_found_out(
+    repository: str, open_app: OpenApp, context: BrowserContext, tmp_path: Path
+):
+    patch = """
+        const real = FileSystemSyncAccessHandle.prototype.write;
+        FileSystemSyncAccessHandle.prototype.write = function (bytes, place) {
+          return place.at < 5e6 ? real.call(this, bytes, place) : bytes.byteLength;
+        };
+        FileSystemSyncAccessHandle.prototype.truncate = function () {};
+    """
+
+    def patched(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=patch + response.text())
+
+    context.route("**/model_writer.js", patched)
+    app = open_app(repository, route="#/models")
+    app.add_files(sparse_gguf(tmp_path / "big.gguf", SIZE), to="In this tab")
+    expect(app.transfer("big.gguf")).to_contain_text("The browser did not keep all of big.gguf, so it was deleted.")
+    expect(app.row("big.gguf")).to_have_count(0)
+    assert parts_of(app) == []
+
+
+@pytest.mark.expected_errors("ERR_FAILED")
+def test_a_writer_that_cannot_be_had_is_told(repository: str, open_app: OpenApp, server: FileServer, context: BrowserContext):
+    context.route("**/model_writer.js", lambda route: route.abort())
+    app = open_app(repository, route="#/models")
+    expect(fetch(app, server.file_url)).to_contain_text("The file writer could not start.")
 
 
 def limit(context: BrowserContext, app: App, size: int | None) -> None:

@@ -168,28 +168,6 @@ def test_two_tabs_never_write_one_file(repository: str, open_app: OpenApp, serve
     is_there(second, CONTENT)
 
 
-def test_a_file_of_this_machine_is_paused_and_goes_on_after_a_reload_when_it_is_chosen_again(
-    repository: str, open_app: OpenApp, tmp_path: Path
-):
-    big = sparse_gguf(tmp_path / "big.gguf", 1_500_000_000)
-    other = sparse_gguf(tmp_path / "other.gguf", 1_400_000_000)
-    app = open_app(repository, route="#/models")
-    app.add_files(big, to="In this tab")
-    card = app.transfer("big.gguf")
-    expect(card).to_contain_text(re.compile(r"[1-9]\d?% · "))
-    card.get_by_role("button", name="Pause big.gguf").click()
-    expect(card).to_contain_text("Paused")
-    app.reload()
-    expect(card).to_contain_text("Paused")
-    expect(app.row("big.gguf")).to_have_count(0)
-    card.get_by_label("Choose big.gguf again").set_input_files(other)
-    expect(app.page.get_by_role("alert")).to_contain_text("other.gguf is not the file that was being added")
-    card.get_by_label("Choose big.gguf again").set_input_files(big)
-    expect(card).to_have_attribute("data-phase", "done", timeout=60_000)
-    expect(app.row("big.gguf")).to_contain_text("1.5 GB")
-    assert parts_of(app) == []
-
-
 def test_cancel_deletes_what_has_arrived(repository: str, open_app: OpenApp, server: FileServer):
     server.chunk_delay_s = 0.05
     app = open_app(repository, route="#/models")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -47,12 +46,13 @@ class CountedBytes:
 
 
 def run(awaitable: Awaitable[T]) -> T:
-    """What is awaited."""
-
-    async def wait() -> T:
-        return await awaitable
-
-    return asyncio.run(wait())
+    """What is awaited, where nothing in it waits: without an event loop, because one may be running here already."""
+    steps = awaitable.__await__()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
 
 
 def put_together(parts: Parts, *sources: bytes) -> bytes:

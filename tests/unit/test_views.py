@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -45,6 +44,7 @@ from modeltab.views.parameters import FIELDS
 from tests.servers.model_files import small_gguf
 from tests.servers.transport import RealTransport
 from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile
+from tests.unit.gguf_files import run
 from tests.unit.markup import Node, parse, skeleton
 from tests.unit.test_html import TRICKY
 
@@ -752,7 +752,7 @@ def test_add_model_tells_of_each_file_what_it_is_and_where_it_will_run():
 def inspected(name: str) -> Inspection:
     """What a small file of that name is."""
     file = MemoryFile(name, small_gguf())
-    return asyncio.run(inspect(name, file.size, file.read))
+    return run(inspect(name, file.size, file.read))
 
 
 def test_a_connections_dialog_has_its_fields():

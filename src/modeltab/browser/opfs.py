@@ -234,6 +234,12 @@ def _explain(kind: str, detail: str, name: str) -> ModelTabError:
             "Delete models in this tab, or free disk space: browsers give a page a share of what is free.",
             detail,
         )
+    if kind == "NotKept":
+        return StorageFull(
+            f"The browser did not keep all of {name}, so it was deleted.",
+            "Leave private browsing, where files are only in memory; or delete other models in this tab, then press Retry.",
+            detail,
+        )
     if kind == "NotAModel":
         return NotAModel(f"{name} is not a GGUF file.", "Choose a .gguf file: that is what runs here.", detail)
     if kind == "Damaged":

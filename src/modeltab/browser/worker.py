@@ -41,8 +41,9 @@ async def work(message: Any, on_report: OnReport) -> str:
             ended.set_result(data)
 
     def fail(event: Any) -> None:
+        detail = str(getattr(event, "message", "") or "")  # a script that cannot be had fails without a word
         if not ended.done():
-            ended.set_exception(StorageFailed("The file writer could not start.", "Reload the page.", str(event.message)))
+            ended.set_exception(StorageFailed("The file writer could not start.", "Reload the page.", detail))
 
     worker = js.Worker.new(absolute(WRITER))
     proxies = [create_proxy(receive), create_proxy(fail)]
