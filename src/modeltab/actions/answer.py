@@ -7,6 +7,7 @@ from modeltab.actions import doctor
 from modeltab.actions.app import App
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
+from modeltab.domain.figures import completed, destination, estimate_tokens
 from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
@@ -62,6 +63,7 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
         reasoning=begun.reasoning if begun else "",
         model=model.name,
         connection=model.connection_id,
+        went_to=destination_of(app, model.connection_id),
     )
     conversation = conversation._replace(leaf_id=message.id, updated=now)
     asked = path(app.state.messages, question.id)
@@ -72,6 +74,17 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
     set_conversation(app, conversation)
     app.say("The answer is coming")
     app.answering = app.spawn(_run(app, conversation, question, model, provider, request))
+
+
+def destination_of(app: App, connection_id: str) -> str:
+    """Where a request to a connection goes."""
+    return destination(app.connection(connection_id).base_url, app.state.facts[connection_id].permanent)
+
+
+def prompt_estimate(request: ChatRequest) -> int:
+    """About how many tokens a request has."""
+    texts = [request.parameters.system_prompt or "", *(message.text for message in request.messages)]
+    return sum(map(estimate_tokens, texts))
 
 
 async def _run(
@@ -86,7 +99,7 @@ async def _run(
         request = request._replace(images=await images_of(app, request))
         if provider.memory and provider.memory.loads_first:
             await load_model(app, provider, model, request.parameters)
-        intake.begin()
+        intake.begin(request)
         async with aclosing(generate(provider, request)) as events:
             async for event in events:
                 intake.take(event)
@@ -173,12 +186,14 @@ class Intake:
         self.message = app.live
         self.finished = False
         self._app = app
+        self._asked = 0
         self._started = app.clock()
         self._kept = self._started
         self._keeping: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
+    def begin(self, request: ChatRequest) -> None:
         """The request leaves now: times count from here, not from the loading of the model."""
+        self._asked = prompt_estimate(request)
         self._started = self._app.clock()
 
     def take(self, event: Event) -> None:
@@ -210,9 +225,8 @@ class Intake:
 
     def end(self, status: Status, error: ErrorRecord | None = None) -> None:
         """The answer came to its end."""
-        stats = self.message.stats
-        if stats.seconds is None:
-            stats = stats._replace(seconds=self._app.clock() - self._started)
+        elapsed = self._app.clock() - self._started
+        stats = completed(self.message.stats, self._asked, self.message.reasoning + self.message.text, elapsed)
         self._show(self.message._replace(status=status, stats=stats, error=error))
 
     def _first_token(self) -> Stats:

@@ -10,6 +10,7 @@ from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
+from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
@@ -101,6 +102,10 @@ class Page(Protocol):
 
     async def persist(self) -> bool:
         """Ask the browser to keep the storage."""
+        ...
+
+    async def read_prices(self) -> tuple[Price, ...]:
+        """The list prices that come with the app; none where they cannot be read."""
         ...
 
 

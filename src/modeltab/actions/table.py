@@ -21,6 +21,7 @@ from modeltab.actions import (
     parameters,
     picker,
     preview,
+    prices,
     settings,
     transfers,
 )
@@ -116,6 +117,10 @@ ACTIONS: dict[str, Action] = {
     "picker.open": picker.open_,
     "picker.type": picker.type_,
     "preview.open": preview.open_,
+    "prices.edit": prices.edit,
+    "prices.open": prices.open_,
+    "prices.remove": prices.remove,
+    "prices.save": prices.save,
     "recipe.copy": connections.copy_recipe,
     "servers.add": discovery.add,
     "servers.find": discovery.find,

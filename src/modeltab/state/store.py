@@ -10,6 +10,7 @@ from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.keys import KeysStatus
 from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
+from modeltab.domain.prices import Price
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
 from modeltab.files.fit import EngineKind
@@ -25,6 +26,7 @@ class Settings(NamedTuple):
 
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
+    :param prices: of models, as the person set them.
     """
 
     theme: str = "auto"
@@ -32,6 +34,7 @@ class Settings(NamedTuple):
     model: str = ""
     parameters: Parameters = Parameters()
     auto_lock: int = 15
+    prices: tuple[Price, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -273,6 +276,7 @@ class State(NamedTuple):
     candidates: tuple[Candidate, ...] = ()
     choices: Choices | None = None
     catalogue: tuple[CatalogueEntry, ...] = ()
+    prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""

@@ -29,7 +29,7 @@ class Region(NamedTuple):
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
-    *("candidates", "choices", "catalogue", "file_details", "storage", "device"),
+    *("candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
 )
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
@@ -43,7 +43,7 @@ REGIONS = (
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices"), "settings"),
 )
 
 
