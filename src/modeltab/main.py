@@ -11,6 +11,7 @@ import js
 from modeltab.actions import connections, conversations, keys, navigation, prices, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
+from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
 from modeltab.browser.engine import WllamaEngine, device
@@ -76,6 +77,7 @@ async def _start() -> None:
         registry,
         page,
         Conversations(),
+        Comparisons(),
         images,
         config,
         keyring,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.comparisons import Column, Comparison, Outcome, Round
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.messages import Conversation, Message, Stats
@@ -135,6 +136,7 @@ def test_the_navigation_links_to_every_page_and_marks_the_one_that_is_shown():
         ("Chat", "#/chat"),
         ("Models", "#/models"),
         ("Connections", "#/connections"),
+        ("Compare", "#/compare"),
         ("Settings", "#/settings"),
     ]
     assert [link.name for link in nav.all("link", aria_current="page")] == ["Models"]
@@ -1006,7 +1008,29 @@ def everywhere(text: str) -> list[State]:
     editing = state._replace(editing="q", search=text)
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
     pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings")]
-    return [state, editing, offering, *pages, *(state._replace(dialog=dialog) for dialog in dialogs)]
+    compares = comparing(state, text, error)
+    return [state, editing, offering, *pages, *compares, *(state._replace(dialog=dialog) for dialog in dialogs)]
+
+
+def comparing(state: State, text: str, error: ErrorRecord) -> list[State]:
+    """States of the Compare page: answered, failed and coming; then blind."""
+    outcome = Outcome("k1", text, text, "done", 0.5, 20.0, 10, 20, 0.1)
+    round_ = Round("r", text, 1.0, "k1", outcomes=(outcome,))
+    columns = (Column("k1", "server/" + text), Column("k2"), Column("k3", "lost/" + text), Column("k4", removed=True))
+    comparison = Comparison("x", text, 1.0, 1.0, columns, (round_,))
+    answer = Message("r.k1", "x", "r", "assistant", text, 1.0, reasoning=text, model=text, connection="server", error=error)
+    others = (answer._replace(id="r.k2", status="streaming"), answer._replace(id="r.k3", status="error", went_to=text))
+    state = state._replace(
+        route=Route("compare"),
+        comparison=comparison,
+        comparisons=(comparison,),
+        comparisons_loaded=True,
+        compared={a.id: a for a in (answer, *others)},
+        comparing={"r.k2": others[0]},
+        compare_progress={"r.k2": text},
+    )
+    blind = comparison._replace(blind=True, rounds=(round_._replace(vote=""),))
+    return [state, state._replace(comparison=blind, comparisons=(blind,)), state._replace(comparison=None, comparisons=())]
 
 
 def tags(state: State) -> list[object]:
@@ -1026,7 +1050,7 @@ def test_no_text_of_a_person_a_model_or_a_server_adds_an_element_or_an_attribute
         assert tags(tricky) == tags(plain)
 
 
-@pytest.mark.parametrize("state", everywhere("text"), ids=range(12))
+@pytest.mark.parametrize("state", everywhere("text"), ids=range(15))
 def test_every_page_is_well_formed_and_every_control_in_it_has_a_name(state):
     view = PageView()
     for html in [*view.regions(state).values(), *(html for _, html in view.messages(state))]:

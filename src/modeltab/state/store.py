@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.comparisons import Comparison
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
@@ -248,6 +249,9 @@ class State(NamedTuple):
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
     :param deleted: the keys of the models whose deletion can still be undone.
+    :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
+    :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
+        with each before its text comes.
     """
 
     route: Route = Route()
@@ -270,6 +274,12 @@ class State(NamedTuple):
     messages: Mapping[str, Message] = {}
     editing: str = ""
     generation: Generation | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    comparisons_loaded: bool = False
+    comparison: Comparison | None = None
+    compared: Mapping[str, Message] = {}
+    comparing: Mapping[str, Message] = {}
+    compare_progress: Mapping[str, str] = {}
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
