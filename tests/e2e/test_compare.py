@@ -69,6 +69,7 @@ def compare(
         page.add_init_script(f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {text})")
         app = App(page, repository).open()
         app.visit("Compare")
+        expect(page.get_by_role("heading", name="Compare")).to_be_visible()
         for place, name in enumerate(("quick", "steady")):
             choices(app).nth(place).select_option(label=name)
         return app

@@ -137,7 +137,9 @@ async def _run(app: App, comparison: Comparison, column: Column, incoming: "Inco
             incoming.end("error", await explained(app, model, provider, error, incoming.tell))
     except asyncio.CancelledError:
         incoming.end("stopped")
-    except ModelTabError as error:  # there is no such model, or no such connection
+    except Exception as error:  # there is no such model, or no such connection
+        if not isinstance(error, ModelTabError):
+            app.alert(error)
         incoming.end("error", record_of(error))
     finally:
         if turn:
