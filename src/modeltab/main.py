@@ -8,9 +8,10 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, keys, navigation, transfers
+from modeltab.actions import connections, conversations, keys, navigation, prices, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
+from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
 from modeltab.browser.engine import WllamaEngine, device
@@ -76,6 +77,7 @@ async def _start() -> None:
         registry,
         page,
         Conversations(),
+        Comparisons(),
         images,
         config,
         keyring,
@@ -179,6 +181,7 @@ async def _fill(app: App, files: OpfsModels) -> None:
     """Bring what the first screen can do without. One part that fails must not keep the others away."""
     app.spawn(_take_up(app, files))
     app.spawn(_look_at_device(app))
+    app.spawn(prices.load(app))
     app.spawn(connections.refresh_all(app))
     try:
         await conversations.load_list(app)

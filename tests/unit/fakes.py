@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import BadReply, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
 from modeltab.providers.in_tab import EngineInfo, StoredFile
@@ -281,6 +282,7 @@ class FakePage:
         self.saved: dict[str, str] = {}
         self.reloads = 0
         self.keeps_storage = False
+        self.prices: tuple[Price, ...] = ()
 
     def value(self, element_id: str) -> str:
         """A field's text."""
@@ -327,6 +329,10 @@ class FakePage:
     async def storage(self) -> Storage:
         """Some figures."""
         return Storage(1_500_000, 3_000_000_000, self.keeps_storage)
+
+    async def read_prices(self) -> tuple[Price, ...]:
+        """As the test says."""
+        return self.prices
 
     async def persist(self) -> bool:
         """Agrees or not, as the test says."""

@@ -26,6 +26,7 @@ from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.store import State, Store
 from tests.servers.transport import RealTransport
+from tests.unit.comparison_records import DictComparisons
 from tests.unit.fakes import (
     DictConfig,
     DictImages,
@@ -73,6 +74,7 @@ class Rig:
         self.engine = FakeEngine()
         self.page = FakePage(loopback)
         self.records = DictRecords()
+        self.comparisons = DictComparisons()
         self.images = DictImages()
         self.config = DictConfig()
         self.key_record = DictConfig()
@@ -99,6 +101,7 @@ class Rig:
             registry,
             self.page,
             self.records,
+            self.comparisons,
             self.images,
             self.config,
             self.keys,

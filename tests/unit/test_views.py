@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.comparisons import Column, Comparison, Outcome, Round
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
+from modeltab.domain.prices import Price
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
 from modeltab.files.inspect import inspect
@@ -134,6 +136,7 @@ def test_the_navigation_links_to_every_page_and_marks_the_one_that_is_shown():
         ("Chat", "#/chat"),
         ("Models", "#/models"),
         ("Connections", "#/connections"),
+        ("Compare", "#/compare"),
         ("Settings", "#/settings"),
     ]
     assert [link.name for link in nav.all("link", aria_current="page")] == ["Models"]
@@ -338,11 +341,16 @@ def test_an_answer_of_a_connection_that_is_gone_still_says_where_it_came_from():
     assert "lost" in article(ANSWER._replace(connection="lost"), QUESTION).text
 
 
+#: What every answer's figures end with.
+GIVEN_BY = " · small.gguf · stayed in this tab"
+
+
 def test_an_answers_figures_are_told_in_words():
     stats = Stats(2.345, 0.4, 120, 64, 27.3)
     shown = part(article(ANSWER._replace(stats=stats), QUESTION), "stats")
-    assert shown.text == "64 tokens · 2.35 s · 27.3 tokens/s · first token after 0.40 s · 120 prompt tokens"
-    assert part(article(ANSWER, QUESTION), "stats").text == ""
+    figures = "64 tokens · 2.35 s · 27.3 tokens/s · first token after 0.40 s · 120 prompt tokens"
+    assert shown.text == f"{figures}{GIVEN_BY}"
+    assert part(article(QUESTION), "stats").text == ""
 
 
 def test_reasoning_is_there_folded_before_the_text():
@@ -387,7 +395,7 @@ def test_the_text_of_an_answer_that_streams_flows_into_an_empty_part():
     ],
 )
 def test_an_answer_that_ended_early_says_how(changes, text):
-    assert part(article(ANSWER._replace(**changes), QUESTION), "stats").text == text
+    assert part(article(ANSWER._replace(**changes), QUESTION), "stats").text == text + GIVEN_BY
 
 
 def test_a_failed_answer_keeps_its_text_and_has_the_error_and_a_retry():
@@ -971,7 +979,8 @@ def everywhere(text: str) -> list[State]:
         connections=(TAB, server),
         health=health,
         models={"server": (model,)},
-        settings=Settings(model=model.key),
+        settings=Settings(model=model.key, prices=(Price(text, text, 1, 2, own=True),)),
+        prices=(Price("api.example", text, 1.0, 2.0, 0.5, text),),
         conversations=(Conversation("c1", text, 1.0, 1.0, "a"),),
         conversation=Conversation("c1", text, 1.0, 1.0, "a"),
         transfers=(
@@ -993,12 +1002,35 @@ def everywhere(text: str) -> list[State]:
         Dialog("details", model.key),
         Dialog("connection", "server", {"type": "local-llm", "name": text, "base_url": text, "model": text}, text, error),
         Dialog("parameters", values=fields, error=error),
+        Dialog("prices", values=dict.fromkeys(("host", "model", "input", "output", "cached"), text), note=text, error=error),
         Dialog("confirm", text, {"title": text, "confirm": text, "action": text}, text),
     ]
     editing = state._replace(editing="q", search=text)
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
     pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings")]
-    return [state, editing, offering, *pages, *(state._replace(dialog=dialog) for dialog in dialogs)]
+    compares = comparing(state, text, error)
+    return [state, editing, offering, *pages, *compares, *(state._replace(dialog=dialog) for dialog in dialogs)]
+
+
+def comparing(state: State, text: str, error: ErrorRecord) -> list[State]:
+    """States of the Compare page: answered, failed and coming; then blind."""
+    outcome = Outcome("k1", text, text, "done", 0.5, 20.0, 10, 20, 0.1)
+    round_ = Round("r", text, 1.0, "k1", outcomes=(outcome,))
+    columns = (Column("k1", "server/" + text), Column("k2"), Column("k3", "lost/" + text), Column("k4", removed=True))
+    comparison = Comparison("x", text, 1.0, 1.0, columns, (round_,))
+    answer = Message("r.k1", "x", "r", "assistant", text, 1.0, reasoning=text, model=text, connection="server", error=error)
+    others = (answer._replace(id="r.k2", status="streaming"), answer._replace(id="r.k3", status="error", went_to=text))
+    state = state._replace(
+        route=Route("compare"),
+        comparison=comparison,
+        comparisons=(comparison,),
+        comparisons_loaded=True,
+        compared={a.id: a for a in (answer, *others)},
+        comparing={"r.k2": others[0]},
+        compare_progress={"r.k2": text},
+    )
+    blind = comparison._replace(blind=True, rounds=(round_._replace(vote=""),))
+    return [state, state._replace(comparison=blind, comparisons=(blind,)), state._replace(comparison=None, comparisons=())]
 
 
 def tags(state: State) -> list[object]:
@@ -1018,7 +1050,7 @@ def test_no_text_of_a_person_a_model_or_a_server_adds_an_element_or_an_attribute
         assert tags(tricky) == tags(plain)
 
 
-@pytest.mark.parametrize("state", everywhere("text"), ids=range(11))
+@pytest.mark.parametrize("state", everywhere("text"), ids=range(15))
 def test_every_page_is_well_formed_and_every_control_in_it_has_a_name(state):
     view = PageView()
     for html in [*view.regions(state).values(), *(html for _, html in view.messages(state))]:

@@ -1,12 +1,15 @@
 """An answer, from the request to its end: what comes in is shown, and kept, as it comes."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 
 from modeltab.actions import doctor
 from modeltab.actions.app import App
+from modeltab.actions.engines import Turn
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
+from modeltab.domain.figures import completed, destination, estimate_tokens
 from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
@@ -62,6 +65,7 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
         reasoning=begun.reasoning if begun else "",
         model=model.name,
         connection=model.connection_id,
+        went_to=destination_of(app, model.connection_id),
     )
     conversation = conversation._replace(leaf_id=message.id, updated=now)
     asked = path(app.state.messages, question.id)
@@ -74,19 +78,32 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
     app.answering = app.spawn(_run(app, conversation, question, model, provider, request))
 
 
+def destination_of(app: App, connection_id: str) -> str:
+    """Where a request to a connection goes."""
+    return destination(app.connection(connection_id).base_url, app.state.facts[connection_id].permanent)
+
+
+def prompt_estimate(request: ChatRequest) -> int:
+    """About how many tokens a request has."""
+    texts = [request.parameters.system_prompt or "", *(message.text for message in request.messages)]
+    return sum(map(estimate_tokens, texts))
+
+
 async def _run(
     app: App, conversation: Conversation, question: Message, model: Model, provider: Provider, request: ChatRequest
 ) -> None:
     """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
     ticking = app.spawn(_tick(app))
     intake = Intake(app)
+    turn = Turn(app, model.connection_id)
     try:
         await keep(app, conversation, question, intake.message)
         await ensure_unlocked(app, app.connection(model.connection_id))
         request = request._replace(images=await images_of(app, request))
+        await turn.begin(lambda text: _set_progress(app, text))
         if provider.memory and provider.memory.loads_first:
-            await load_model(app, provider, model, request.parameters)
-        intake.begin()
+            await load_model(app, provider, model, request.parameters, lambda text: _set_progress(app, text))
+        intake.begin(request)
         async with aclosing(generate(provider, request)) as events:
             async for event in events:
                 intake.take(event)
@@ -98,8 +115,9 @@ async def _run(
     except Exception as error:
         if not isinstance(error, ModelTabError):
             app.alert(error)
-        intake.end("error", await _explained(app, model, provider, error))
+        intake.end("error", await explained(app, model, provider, error, lambda text: _set_progress(app, text)))
     finally:
+        turn.end()
         ticking.cancel()
         try:
             await intake.keep()
@@ -109,10 +127,10 @@ async def _run(
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
 
 
-async def _explained(app: App, model: Model, provider: Provider, error: Exception) -> ErrorRecord:
+async def explained(app: App, model: Model, provider: Provider, error: Exception, tell: Callable[[str], object]) -> ErrorRecord:
     """A failure as a value; where no answer came, with the reason that the connection doctor finds."""
     if isinstance(error, Unreachable) and not isinstance(error, NoAnswerInTime):
-        _set_progress(app, "Looking for the reason")
+        tell("Looking for the reason")
         try:
             connection = app.connection(model.connection_id)
             has_key = bool(app.keys.origin(connection.id))
@@ -131,14 +149,16 @@ async def images_of(app: App, request: ChatRequest) -> dict[str, bytes]:
     return {digest: content for digest, content in found.items() if content is not None}
 
 
-async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
-    """Load a model, with its progress in the list and at the answer that waits for it."""
+async def load_model(
+    app: App, provider: Provider, model: Model, parameters: Parameters, tell: Callable[[str], object] = lambda text: None
+) -> None:
+    """Load a model, with its progress in the list and, by `tell`, at the answer that waits for it."""
     if provider.memory is None:
         return
 
     def progress(fraction: float) -> None:
         app.update(**with_model_state(app.state, model.key, "Loading", fraction))
-        _set_progress(app, f"Loading {model.name}: {fraction:.0%}")
+        tell(f"Loading {model.name}: {fraction:.0%}")
 
     before = await provider.memory.loaded()
     app.update(**with_model_state(app.state, model.key, "Loading", 0.0))
@@ -149,7 +169,7 @@ async def load_model(app: App, provider: Provider, model: Model, parameters: Par
         app.update(models={**app.state.models, model.connection_id: models})
     if model.name not in before:
         app.say(f"{model.name} is loaded")
-    _set_progress(app, "Reading the prompt")
+    tell("Reading the prompt")
 
 
 def _set_progress(app: App, text: str) -> None:
@@ -173,12 +193,14 @@ class Intake:
         self.message = app.live
         self.finished = False
         self._app = app
+        self._asked = 0
         self._started = app.clock()
         self._kept = self._started
         self._keeping: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
+    def begin(self, request: ChatRequest) -> None:
         """The request leaves now: times count from here, not from the loading of the model."""
+        self._asked = prompt_estimate(request)
         self._started = self._app.clock()
 
     def take(self, event: Event) -> None:
@@ -210,9 +232,8 @@ class Intake:
 
     def end(self, status: Status, error: ErrorRecord | None = None) -> None:
         """The answer came to its end."""
-        stats = self.message.stats
-        if stats.seconds is None:
-            stats = stats._replace(seconds=self._app.clock() - self._started)
+        elapsed = self._app.clock() - self._started
+        stats = completed(self.message.stats, self._asked, self.message.reasoning + self.message.text, elapsed)
         self._show(self.message._replace(status=status, stats=stats, error=error))
 
     def _first_token(self) -> Stats:

@@ -10,6 +10,7 @@ from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
+from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
@@ -103,6 +104,10 @@ class Page(Protocol):
         """Ask the browser to keep the storage."""
         ...
 
+    async def read_prices(self) -> tuple[Price, ...]:
+        """The list prices that come with the app; none where they cannot be read."""
+        ...
+
 
 class Surroundings(Protocol):
     """What the browser tells of the page's circumstances."""
@@ -155,6 +160,16 @@ class ConversationRecords(Protocol):
     async def clear(self) -> None: ...
 
 
+class ComparisonRecords(Protocol):
+    """Where comparisons are kept, as records."""
+
+    async def all(self) -> list[dict[str, Any]]: ...
+    async def answers(self, comparison_id: str) -> list[dict[str, Any]]: ...
+    async def save(self, comparison: dict[str, Any] | None, *answers: dict[str, Any]) -> None: ...
+    async def delete(self, comparison_id: str) -> None: ...
+    async def clear(self) -> None: ...
+
+
 class ConfigRecord(Protocol):
     """Where the configuration is kept."""
 
@@ -169,6 +184,8 @@ class App:
     :param compose: a file that is put together from pieces of others, under a name.
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
+    :ivar comparing: the answers of comparisons that are coming, by their ids.
+    :ivar engines: who has the turn with an engine that runs one model at a time, by the id of its connection.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
         those that were told to pause.
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
@@ -185,6 +202,7 @@ class App:
         registry: Registry,
         page: Page,
         conversations: ConversationRecords,
+        comparisons: ComparisonRecords,
         images: ImageStore,
         config: ConfigRecord,
         keys: KeyRing,
@@ -203,6 +221,7 @@ class App:
         self.registry = registry
         self.page = page
         self.conversations = conversations
+        self.comparisons = comparisons
         self.images = images
         self.config = config
         self.keys = keys
@@ -218,6 +237,8 @@ class App:
         self.new_id = new_id
         self.live: Message | None = None
         self.answering: asyncio.Task[None] | None = None
+        self.comparing: dict[str, asyncio.Task[None]] = {}
+        self.engines: dict[str, asyncio.Lock] = {}
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()

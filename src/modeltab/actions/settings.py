@@ -125,11 +125,12 @@ def ask_erase(app: App, event: UiEvent) -> None:
 async def erase(app: App, event: UiEvent) -> None:
     """Delete all that the page keeps, then start anew."""
     app.update(dialog=None)
-    for task in [app.answering, *app.transfers.values()]:
+    for task in [app.answering, *app.comparing.values(), *app.transfers.values()]:
         await app.cancel_and_wait(task)
     app.config.clear()
     app.keys.clear()
     await app.conversations.clear()
+    await app.comparisons.clear()
     await app.images.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host

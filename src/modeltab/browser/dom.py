@@ -42,7 +42,7 @@ LINK_RULE = "^(?:https?|mailto):"
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
-STREAMED = frozenset({"messages", "generation"})
+STREAMED = frozenset({"messages", "generation", "comparing"})
 PAUSE_MS = 50
 
 
@@ -57,6 +57,7 @@ class Drawing:
         self._drawn: dict[str, str] = {}
         self._messages: list[tuple[str, Html]] = []
         self._streamed = ("", "")
+        self._compared: dict[str, str] = {}
         self._shown: State | None = None
         self._pending: State | None = None
         self._rest_until = 0.0
@@ -111,6 +112,10 @@ class Drawing:
         for element_id, html in self._view.regions(state).items():
             if self._changed(element_id, html):
                 self._patch(element_id, html)
+                if element_id == "compare-columns":
+                    self._compared.clear()  # the texts that flow in are not in it
+        if state.route.page == "compare":
+            self._draw_compared(self._view.compared(state))
         if state.route.page == "chat":
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
         if self._changed("status", state.status):
@@ -192,6 +197,14 @@ class Drawing:
         self._messages, self._streamed = messages, streamed
         if at_end or len(messages) > len(before):
             scroll.scrollTop = scroll.scrollHeight
+
+    def _draw_compared(self, streamed: list[tuple[str, str]]) -> None:
+        """The answers that flow into a comparison: only the texts that have grown."""
+        for element_id, text in streamed:
+            part = js.document.getElementById(element_id)
+            if part and self._compared.get(element_id) != text:
+                self._idiomorph.morph(part, self._prose(text), self._inside)
+                self._compared[element_id] = text
 
     def _fragment(self, html: Html) -> Any:
         """The one way from HTML to nodes."""

@@ -12,10 +12,13 @@ from modeltab.browser.interop import error_text, from_object, to_object
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import is_loopback
 from modeltab.domain.errors import ModelTabError
+from modeltab.domain.prices import Price
 from modeltab.sources.catalogue import entries_from
+from modeltab.state.prices import listed
 from modeltab.state.store import Storage
 
 CATALOGUE = "./static/catalogue.json"
+PRICES = "./static/prices.json"
 
 
 class BrowserPage:
@@ -87,6 +90,13 @@ class BrowserPage:
         """The models that the app offers; none where the file beside it cannot be read."""
         try:
             return entries_from(json.loads(await (await js.fetch(CATALOGUE)).text()))
+        except (JsException, ValueError):
+            return ()
+
+    async def read_prices(self) -> tuple[Price, ...]:
+        """The list prices that come with the app; none where the file beside it cannot be read."""
+        try:
+            return listed(json.loads(await (await js.fetch(PRICES)).text()))
         except (JsException, ValueError):
             return ()
 

@@ -36,7 +36,11 @@ class ToolCall(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """The figures of one answer. None where nobody told."""
+    """The figures of one answer. None where nobody told.
+
+    :param tokens_per_second: of the answer, from its first token on.
+    :param prompt_is_estimate: whether `prompt_tokens` was reckoned here; `completion_is_estimate`, the answer's.
+    """
 
     seconds: float | None = None
     first_token_seconds: float | None = None
@@ -45,6 +49,8 @@ class Stats(NamedTuple):
     tokens_per_second: float | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    prompt_is_estimate: bool = False
+    completion_is_estimate: bool = False
 
 
 class Message(NamedTuple):
@@ -52,6 +58,7 @@ class Message(NamedTuple):
 
     :param created: seconds since 1970.
     :param model: who answered; `connection` is the id of where it is.
+    :param went_to: where the request went: a host, or one of the words of `figures`; empty where that is not known.
     :param native_reason: why the answer ended, in the API's own word.
     :param provider_data: what one API alone says with an answer and wants to have back with the next request.
     """
@@ -73,6 +80,7 @@ class Message(NamedTuple):
     images: tuple[ImageRef, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     provider_data: Mapping[str, Any] = {}
+    went_to: str = ""
 
 
 class Conversation(NamedTuple):

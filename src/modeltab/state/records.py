@@ -11,6 +11,7 @@ from modeltab.domain.connections import Connection, clean_base_url
 from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
 from modeltab.domain.requests import Parameters
+from modeltab.state.prices import price_to_json, prices_from_json
 from modeltab.state.store import Settings
 
 #: The version of the configuration. A change that an older ModelTab would misread raises it, and `migrate` learns the step.
@@ -28,7 +29,11 @@ def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> R
     return {
         "version": CONFIG_VERSION,
         "connections": [connection._asdict() for connection in connections],
-        "settings": {**settings._asdict(), "parameters": _given(settings.parameters._asdict())},
+        "settings": {
+            **settings._asdict(),
+            "parameters": _given(settings.parameters._asdict()),
+            "prices": [price_to_json(price) for price in settings.prices],
+        },
     }
 
 
@@ -71,6 +76,7 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         auto_lock=_minutes(value.get("auto_lock")),
         model=model if isinstance(model, str) else "",
         parameters=_parameters_from_json(value.get("parameters")),
+        prices=prices_from_json(value.get("prices"), own=True),
     )
 
 
@@ -108,7 +114,7 @@ def conversation_from_json(value: Any) -> Conversation:
 def message_to_json(message: Message) -> Record:
     """A message's record."""
     record = message._asdict()
-    record["stats"] = _given(message.stats._asdict())
+    record["stats"] = {k: v for k, v in message.stats._asdict().items() if v is not None and v is not False}
     record["error"] = message.error._asdict() if message.error else None
     record["images"] = [image._asdict() for image in message.images]
     record["tool_calls"] = [call._asdict() for call in message.tool_calls]
@@ -125,7 +131,7 @@ def message_from_json(value: Any) -> Message:
     if "parent_id" not in fields:
         raise UnreadableError("a message has no parent_id")
     fields["parent_id"] = _text_or_none(fields["parent_id"], "a message's parent_id")
-    for name in ("reasoning", "model", "connection", "finish_reason", "native_reason"):
+    for name in ("reasoning", "model", "connection", "finish_reason", "native_reason", "went_to"):
         if not isinstance(fields.get(name, ""), str):
             raise UnreadableError(f"a message's {name} is not a text")
     if fields.get("status") not in ("streaming", "done", "stopped", "error"):

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.comparisons import Comparison
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.keys import KeysStatus
 from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
+from modeltab.domain.prices import Price
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
 from modeltab.files.fit import EngineKind
@@ -25,6 +27,7 @@ class Settings(NamedTuple):
 
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
+    :param prices: of models, as the person set them.
     """
 
     theme: str = "auto"
@@ -32,6 +35,7 @@ class Settings(NamedTuple):
     model: str = ""
     parameters: Parameters = Parameters()
     auto_lock: int = 15
+    prices: tuple[Price, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -245,6 +249,9 @@ class State(NamedTuple):
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
     :param deleted: the keys of the models whose deletion can still be undone.
+    :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
+    :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
+        with each before its text comes.
     """
 
     route: Route = Route()
@@ -267,12 +274,19 @@ class State(NamedTuple):
     messages: Mapping[str, Message] = {}
     editing: str = ""
     generation: Generation | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    comparisons_loaded: bool = False
+    comparison: Comparison | None = None
+    compared: Mapping[str, Message] = {}
+    comparing: Mapping[str, Message] = {}
+    compare_progress: Mapping[str, str] = {}
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
     candidates: tuple[Candidate, ...] = ()
     choices: Choices | None = None
     catalogue: tuple[CatalogueEntry, ...] = ()
+    prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""

@@ -1,9 +1,10 @@
 """One message of a conversation."""
 
-from modeltab.domain.messages import Message, Messages, Stats, versions
+from modeltab.domain.messages import Message, Messages, versions
 from modeltab.domain.models import split_key
 from modeltab.state.store import Generation, State
 from modeltab.views import format as fmt
+from modeltab.views.figures import AnswerNotes, stats_parts
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, error_text, icon_button
 
@@ -42,7 +43,7 @@ _NAMES = {"user": "You", "assistant": "Assistant", "system": "System"}
 
 
 def message(
-    item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool
+    item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool, note: str = ""
 ) -> Html:
     """A message. The text of one that is being streamed is not in it: it is `streamed`, which changes oftener.
 
@@ -50,6 +51,7 @@ def message(
     :param generation: the answer that is coming, when it is this one.
     :param where: the name of the connection that answered.
     :param continues: whether the chosen model can go on where an answer was cut off.
+    :param note: what it cost, which model it was and where it went, in words.
     """
     return _MESSAGE(
         id=item.id,
@@ -62,7 +64,7 @@ def message(
         body=_body(item, editing, generation),
         calls=join(_CALL(name=call.name, arguments=call.arguments) for call in item.tool_calls),
         error=_error(item),
-        stats=_figures(item, generation),
+        stats=_figures(item, generation, note),
         versions=_versions(item, messages),
         actions=EMPTY if item.status == "streaming" or editing else _actions(item, continues),
     )
@@ -114,7 +116,7 @@ def _versions(item: Message, messages: Messages) -> Html:
     )
 
 
-def _figures(item: Message, generation: Generation | None) -> str:
+def _figures(item: Message, generation: Generation | None, note: str) -> str:
     if item.status == "streaming" and generation:
         if item.text:
             return ""  # the text itself shows that time passes
@@ -129,25 +131,7 @@ def _figures(item: Message, generation: Generation | None) -> str:
         parts.append(f"Stopped by the provider's safety filter ({item.native_reason})")
     if item.finish_reason == "other" and item.native_reason:
         parts.append(f"Ended: {item.native_reason}")
-    return " · ".join([*parts, *stats_parts(item.stats)])
-
-
-def stats_parts(stats: Stats) -> list[str]:
-    """An answer's figures in words."""
-    parts = []
-    if stats.completion_tokens is not None:
-        reasoning = f", {stats.reasoning_tokens} of them reasoning" if stats.reasoning_tokens else ""
-        parts.append(f"{stats.completion_tokens} tokens{reasoning}")
-    if stats.seconds is not None:
-        parts.append(fmt.seconds(stats.seconds))
-    if stats.tokens_per_second is not None:
-        parts.append(f"{stats.tokens_per_second:.1f} tokens/s")
-    if stats.first_token_seconds is not None:
-        parts.append(f"first token after {fmt.seconds(stats.first_token_seconds)}")
-    if stats.prompt_tokens is not None:
-        cached = f", {stats.cached_tokens} of them cached" if stats.cached_tokens else ""
-        parts.append(f"{stats.prompt_tokens} prompt tokens{cached}")
-    return parts
+    return " · ".join(filter(None, [*parts, *stats_parts(item.stats), note]))
 
 
 def streamed(state: State) -> tuple[str, str]:
@@ -164,6 +148,7 @@ class MessageViews:
 
     def __init__(self) -> None:
         self._drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
+        self._notes = AnswerNotes()
 
     def draw(self, state: State, shown: tuple[Message, ...], names: dict[str, str]) -> list[tuple[str, Html]]:
         """(element id, HTML) of each message of the path."""
@@ -178,11 +163,12 @@ class MessageViews:
             generation = state.generation if state.generation and state.generation.message_id == item.id else None
             editing = state.editing == item.id
             where = names.get(item.connection, item.connection)
-            inputs = (item, editing, generation, where, continues, counts[(item.parent_id, item.role)])
+            note = self._notes.note(state, item)
+            inputs = (item, editing, generation, where, continues, note, counts[(item.parent_id, item.role)])
             known = self._drawn.get(item.id)
             if known and known[0] == inputs:
                 drawn[item.id] = known
             else:
-                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where, continues))
+                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where, continues, note))
         self._drawn = drawn
         return [(f"m-{key}", html) for key, (_, html) in drawn.items()]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from modeltab.domain.messages import path
 from modeltab.state.store import State
-from modeltab.views import chat, connections, dialog, models, settings, shell, transfers
+from modeltab.views import chat, compare, compare_results, connections, dialog, models, settings, shell, transfers
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
@@ -26,10 +26,11 @@ class Region(NamedTuple):
     page: str = ""
 
 
+_COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
-    *("candidates", "choices", "catalogue", "file_details", "storage", "device"),
+    *("candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
 )
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
@@ -43,7 +44,11 @@ REGIONS = (
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
+    Region("compare-head", compare.head, ("comparison",), "compare"),
+    Region("compare-columns", compare.columns, _COMPARED, "compare"),
+    Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
+    Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices"), "settings"),
 )
 
 
@@ -77,6 +82,10 @@ class PageView:
     def streamed(self, state: State) -> tuple[str, str]:
         """(element id, text so far) of the answer that is being streamed, or empty texts."""
         return streamed(state)
+
+    def compared(self, state: State) -> list[tuple[str, str]]:
+        """(element id, text so far) of each answer that is flowing into the comparison that is shown."""
+        return compare.streamed(state)
 
     def title(self, state: State) -> str:
         """The document's title."""

@@ -5,7 +5,13 @@ from modeltab.state.store import Alert, State
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import error_text, icon_button
 
-PAGES = (("chat", "Chat"), ("models", "Models"), ("connections", "Connections"), ("settings", "Settings"))
+PAGES = (
+    ("chat", "Chat"),
+    ("models", "Models"),
+    ("connections", "Connections"),
+    ("compare", "Compare"),
+    ("settings", "Settings"),
+)
 
 _LINK = Template(
     '<a class="nav-link" href="#/{page}" aria-current="{current}"><span class="icon icon-{page}" aria-hidden="true"></span>'
