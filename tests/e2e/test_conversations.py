@@ -153,7 +153,7 @@ def test_a_long_conversation_opens_at_its_end_and_shows_what_came_before_as_one_
     articles.first.scroll_into_view_if_needed()
     expect(articles.first).not_to_have_id(str(seen))
     expect(app.page.locator(f"#{seen}")).to_be_in_viewport()  # what is seen stays where it is
-    for _ in range(20):
+    for _ in range(30):
         app.page.locator("#conversation-scroll").evaluate("area => area.scrollTo(0, 0)")
         app.page.wait_for_timeout(100)
     expect(articles).to_have_count(300)

@@ -9,7 +9,7 @@ import pytest
 
 from modeltab.actions.titles import cleaned
 from modeltab.domain.messages import Conversation, Message
-from modeltab.state.listing import ALL_ROWS, MESSAGES, WINDOW, Heading, page_of
+from modeltab.state.listing import ALL_ROWS, MESSAGES, MORE, WINDOW, Heading, page_of
 from modeltab.state.store import Listing, Settings, State
 from modeltab.views import conversations as view
 from tests.unit.fakes import stop, words
@@ -418,7 +418,7 @@ async def test_of_a_long_conversation_the_end_is_drawn_and_more_when_it_is_wante
     assert (button.name, button["data-id"]) == (f"Show earlier messages ({200 - MESSAGES})", f"m{200 - MESSAGES}")
     await rig.do("conversation.earlier", f"m{200 - MESSAGES}")
     await rig.do("conversation.earlier", f"m{200 - MESSAGES}")  # the same scrolling may tell it twice
-    assert rig.state.first_shown == f"m{200 - 2 * MESSAGES}"
+    assert rig.state.first_shown == f"m{200 - MESSAGES - MORE}"
     while view.earlier(rig.state):
         await rig.do("conversation.earlier", rig.state.first_shown)
     assert rig.state.first_shown == "m0"

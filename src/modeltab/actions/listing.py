@@ -4,7 +4,7 @@ from modeltab.actions.answer import keep
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, path
-from modeltab.state.listing import BEFORE, MESSAGES, drawn_of, found, words_of
+from modeltab.state.listing import BEFORE, MORE, drawn_of, found, words_of
 from modeltab.state.store import SORTS, Dialog
 
 _ADVICE = "Titles are searched all the same. Reload the page, then try again."
@@ -145,7 +145,7 @@ def show_earlier(app: App, event: UiEvent) -> None:
     conversation = app.state.conversation
     if conversation and before and shown[0].id == event.id:
         messages = path(app.state.messages, conversation.leaf_id)
-        app.update(first_shown=messages[max(0, before - MESSAGES)].id)
+        app.update(first_shown=messages[max(0, before - MORE)].id)
 
 
 def _conversation(app: App, id_: str) -> Conversation | None:

@@ -11,8 +11,9 @@ from modeltab.state.store import State
 ALL_ROWS = 120
 #: Rows drawn at a time of a long list, some of them before the first that is seen.
 WINDOW, BEFORE = 80, 25
-#: A long conversation is drawn from its end: so many messages at first, and so many more whenever earlier ones are wanted.
-MESSAGES = 40
+#: A long conversation is drawn from its end: so many messages at first, and so many more whenever earlier ones are wanted:
+#: as many as one frame or two can draw.
+MESSAGES, MORE = 40, 15
 
 Result = TypeVar("Result")
 
