@@ -121,7 +121,7 @@ function find(words) {
 
 function snippet(text, place) {
   const start = Math.max(0, place - BEFORE);
-  const piece = text.slice(start, start + LENGTH).replace(/\s+/g, " ");
+  const piece = text.slice(start, start + LENGTH).replace(/[^\S ]+/g, " "); // tabs and line ends part the answer's fields
   return (start ? "…" : "") + piece.trim();
 }
 
