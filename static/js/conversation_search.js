@@ -6,7 +6,7 @@
 //
 // In:  {read: true}                     read what is new; answered by {read: number of conversations} or {error: text}
 //      {find: [word, …], id: n}         words in small letters, all of which a conversation must have in its title or text;
-//                                       answered by {id: n, found: text}: one line a conversation, "id\tsnippet"
+//                                       answered by {id: n, found, snippets}: texts, in each one line a conversation
 "use strict";
 
 const DATABASE = "modeltab";
@@ -100,7 +100,8 @@ async function readAll(database, conversations, now) {
 }
 
 function find(words) {
-  const lines = [];
+  const found = [];
+  const snippets = [];
   const longest = [...words].sort((a, b) => b.length - a.length); // the rarest, most likely
   for (const [id, item] of texts) {
     let first = -1;
@@ -114,20 +115,23 @@ function find(words) {
         break;
       }
     }
-    if (all) lines.push(id + "\t" + (first < 0 ? "" : snippet(item.text, first)));
+    if (all) {
+      found.push(id);
+      snippets.push(first < 0 ? "" : snippet(item.text, first));
+    }
   }
-  return lines.join("\n");
+  return { found: found.join("\n"), snippets: snippets.join("\n") };
 }
 
 function snippet(text, place) {
   const start = Math.max(0, place - BEFORE);
-  const piece = text.slice(start, start + LENGTH).replace(/[^\S ]+/g, " "); // tabs and line ends part the answer's fields
+  const piece = text.slice(start, start + LENGTH).replace(/[^\S ]+/g, " "); // in the answer, each is one line
   return (start ? "…" : "") + piece.trim();
 }
 
 self.onmessage = async (event) => {
   const { find: words, id } = event.data;
-  if (words) return self.postMessage({ id, found: find(words) });
+  if (words) return self.postMessage({ id, ...find(words) });
   try {
     reading = reading || read();
     await reading;

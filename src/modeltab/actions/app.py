@@ -190,6 +190,7 @@ class App:
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
     :ivar removed: conversations and messages that were deleted here and can be had again, by the id of their notice.
+    :ivar query: what stands in the search box of the conversations; `state.search` is what the list shows.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
         those that were told to pause.
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
@@ -240,6 +241,7 @@ class App:
         self.live: Message | None = None
         self.answering: asyncio.Task[None] | None = None
         self.removed: dict[str, Any] = {}
+        self.query = ""
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()

@@ -1,5 +1,7 @@
 """The list of conversations: search, sort, fold, select; pin, rename, file."""
 
+from collections.abc import Mapping
+
 from modeltab.actions.answer import keep
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import StorageFailed
@@ -17,11 +19,18 @@ async def read_texts(app: App, event: UiEvent) -> None:
 
 def search(app: App, event: UiEvent) -> None:
     """Something was typed into the search box: look through titles at once, and through the messages as soon as can be."""
-    words = words_of(event.value)
-    listing = app.state.listing._replace(first=0)
-    app.update(search=event.value, listing=listing if words else listing._replace(snippets=None))
-    if words:
-        app.spawn(_find(app) if listing.ready or listing.reading else _read(app))
+    app.query = event.value
+    listing = app.state.listing
+    if words_of(event.value) and listing.ready:
+        app.spawn(_find(app))  # it is there in a moment; drawing what the titles alone have would only hold it up
+        return
+    _show(app, None)
+    if words_of(event.value):
+        app.spawn(_find(app) if listing.reading else _read(app))
+
+
+def _show(app: App, snippets: Mapping[str, str] | None) -> None:
+    app.update(search=app.query, listing=app.state.listing._replace(snippets=snippets, first=0))
 
 
 async def _read(app: App) -> None:
@@ -33,18 +42,19 @@ async def _read(app: App) -> None:
         raise StorageFailed("The messages could not be read for the search.", _ADVICE, str(error)) from error
     finally:
         app.update(listing=app.state.listing._replace(reading=False))
-    if words_of(app.state.search):
+    if words_of(app.query):
         await _find(app)  # typed while the texts were read
 
 
 async def _find(app: App) -> None:
-    query = app.state.search
+    query = app.query
     try:
         snippets = await app.conversations.find(words_of(query))
     except Exception as error:
+        _show(app, None)
         raise StorageFailed("The messages could not be searched.", _ADVICE, str(error)) from error
-    if app.state.search == query:
-        app.update(listing=app.state.listing._replace(snippets=snippets))
+    if app.query == query:
+        _show(app, snippets)
 
 
 def sort(app: App, event: UiEvent) -> None:

@@ -59,8 +59,8 @@ class ConversationSearch:
         if hasattr(data, "found"):
             answer = self._searches.pop(int(data.id), None)
             if answer and not answer.done():
-                lines = (line.partition("\t") for line in str(data.found).split("\n") if line)
-                answer.set_result({id_: snippet for id_, _, snippet in lines})
+                ids, snippets = str(data.found), str(data.snippets)
+                answer.set_result(dict(zip(ids.split("\n"), snippets.split("\n"), strict=True)) if ids else {})
         elif hasattr(data, "error"):
             self._fail(str(data.error))
         elif self._read and not self._read.done():

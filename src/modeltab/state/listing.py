@@ -8,9 +8,9 @@ from modeltab.domain.messages import Conversation, Message, Messages, path
 from modeltab.state.store import State
 
 #: So many rows are drawn as they are; of more, only those near the ones that are seen.
-ALL_ROWS = 120
+ALL_ROWS = 60
 #: Rows drawn at a time of a long list, some of them before the first that is seen.
-WINDOW, BEFORE = 80, 25
+WINDOW, BEFORE = 44, 14
 #: A long conversation is drawn from its end: so many messages at first, and so many more whenever earlier ones are wanted:
 #: as many as one frame or two can draw.
 MESSAGES, MORE = 40, 15
