@@ -29,7 +29,8 @@
         if (full.indexOf("blob:" + location.origin + "/") === 0) {
           return own + "static/js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
         }
-        return full === own + "sw.js" || full === own + "static/js/model_writer.js" ? full : null;
+        var allowed = ["sw.js", "static/js/model_writer.js", "static/js/conversation_search.js"];
+        return allowed.some(function (path) { return full === own + path; }) ? full : null;
       },
       createHTML: function () {
         return null; // HTML enters in one place, browser/dom.py, as a fragment that DOMPurify made

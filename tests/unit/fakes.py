@@ -374,17 +374,40 @@ class DictRecords:
         if conversation:
             self.conversations[conversation["id"]] = copied(conversation)
 
-    async def delete_messages(self, ids: list[str]) -> None:
-        """Deletes messages."""
+    async def take(self, conversation_ids: list[str]) -> Any:
+        """Deletes conversations with their messages, and gives them."""
         await self._pass()
-        for id_ in ids:
-            self.by_id.pop(id_, None)
+        conversations = [self.conversations.pop(id_) for id_ in conversation_ids if id_ in self.conversations]
+        ids = [key for key, record in self.by_id.items() if record["conversation_id"] in conversation_ids]
+        return conversations, [self.by_id.pop(id_) for id_ in ids]
 
-    async def delete(self, conversation_id: str) -> None:
-        """Deletes a conversation with its messages."""
+    async def take_messages(self, ids: list[str]) -> Any:
+        """Deletes messages, and gives them."""
         await self._pass()
-        self.conversations.pop(conversation_id, None)
-        self.by_id = {key: record for key, record in self.by_id.items() if record["conversation_id"] != conversation_id}
+        return [], [self.by_id.pop(id_) for id_ in ids if id_ in self.by_id]
+
+    async def put_back(self, taken: Any) -> None:
+        """Adds them again, where nothing is by now."""
+        await self._pass()
+        for records, found in zip((self.conversations, self.by_id), taken, strict=True):
+            records.update({record["id"]: record for record in found if record["id"] not in records})
+
+    async def read_texts(self) -> None:
+        """Has nothing to do but to wait until `reading` is set."""
+        await self._pass()
+        if self.reading:
+            await self.reading.wait()
+
+    async def find(self, words: tuple[str, ...]) -> dict[str, str]:
+        """The conversations with all of the words, and the first message that has one of them."""
+        await self._pass()
+        found = {}
+        for id_, conversation in self.conversations.items():
+            texts = [record["text"] for record in self.by_id.values() if record["conversation_id"] == id_]
+            whole = "\n".join([conversation["title"], *texts]).lower()
+            if all(word in whole for word in words):
+                found[id_] = next((text for text in texts if any(word in text.lower() for word in words)), "")
+        return found
 
     async def clear(self) -> None:
         """Deletes everything."""

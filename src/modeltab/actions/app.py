@@ -155,9 +155,29 @@ class ConversationRecords(Protocol):
     async def all(self) -> list[dict[str, Any]]: ...
     async def messages(self, conversation_id: str) -> list[dict[str, Any]]: ...
     async def save(self, conversation: dict[str, Any] | None, *messages: dict[str, Any]) -> None: ...
-    async def delete_messages(self, ids: list[str]) -> None: ...
-    async def delete(self, conversation_id: str) -> None: ...
     async def clear(self) -> None: ...
+
+    async def take(self, conversation_ids: list[str]) -> Any:
+        """Delete conversations with their messages; what `put_back` needs to have them again."""
+        ...
+
+    async def take_messages(self, ids: list[str]) -> Any:
+        """Delete messages; what `put_back` needs to have them again."""
+        ...
+
+    async def put_back(self, taken: Any) -> None:
+        """Have again what was taken. What somebody else has written there since stays."""
+        ...
+
+    async def read_texts(self) -> None:
+        """Read the texts of all messages that are new, for `find`."""
+        ...
+
+    async def find(self, words: tuple[str, ...]) -> dict[str, str]:
+        """The conversations that have all of these words (small letters) in their title or messages: id → the text around
+        the first in a message, empty where none has any.
+        """
+        ...
 
 
 class ComparisonRecords(Protocol):
@@ -186,6 +206,8 @@ class App:
         was then, until the next one begins.
     :ivar comparing: the answers of comparisons that are coming, by their ids.
     :ivar engines: who has the turn with an engine that runs one model at a time, by the id of its connection.
+    :ivar removed: conversations and messages that were deleted here and can be had again, by the id of their notice.
+    :ivar query: what stands in the search box of the conversations; `state.search` is what the list shows.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
         those that were told to pause.
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
@@ -239,6 +261,8 @@ class App:
         self.answering: asyncio.Task[None] | None = None
         self.comparing: dict[str, asyncio.Task[None]] = {}
         self.engines: dict[str, asyncio.Lock] = {}
+        self.removed: dict[str, Any] = {}
+        self.query = ""
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a person does in a conversation: send, stop, ask again, edit, continue, branch, delete."""
+"""What a person does in a conversation: send, stop, ask again, edit, continue, branch."""
 
 import hashlib
 
@@ -9,9 +9,9 @@ from modeltab.actions.conversations import show
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.errors import KeysLocked, ModelTabError
 from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
-from modeltab.domain.messages import Conversation, ImageRef, Message, newest_leaf, path, subtree
+from modeltab.domain.messages import Conversation, ImageRef, Message, newest_leaf, path
 from modeltab.domain.models import Model, split_key
-from modeltab.state.store import Attachment, Dialog
+from modeltab.state.store import Attachment
 from modeltab.state.updates import connection, connection_name, model_of, with_message
 
 #: A text file larger than this would fill any context.
@@ -181,36 +181,6 @@ async def copy(app: App, event: UiEvent) -> None:
     if message:
         await app.page.copy(message.text)
         app.say("Copied")
-
-
-def ask_delete(app: App, event: UiEvent) -> None:
-    """Ask before a message is deleted."""
-    count = len(subtree(app.state.messages, event.id))
-    note = "This deletes the message." if count == 1 else f"This deletes the message and the {count - 1} that follow from it."
-    values = {"title": "Delete message?", "confirm": "Delete", "action": "message.delete"}
-    app.update(dialog=Dialog("confirm", event.id, values, note))
-
-
-async def delete(app: App, event: UiEvent) -> None:
-    """Delete a message and what follows from it."""
-    message, conversation = app.state.messages.get(event.id), app.state.conversation
-    app.update(dialog=None)
-    if message is None or conversation is None:
-        return
-    gone = subtree(app.state.messages, event.id)
-    if app.live and app.live.id in gone:
-        await app.cancel_and_wait(app.answering)
-        app.live = None
-    messages = {key: value for key, value in app.state.messages.items() if key not in gone}
-    siblings = [m for m in messages.values() if m.parent_id == message.parent_id]
-    if siblings:
-        leaf: str | None = newest_leaf(messages, max(siblings, key=lambda m: m.created).id)
-    else:
-        leaf = message.parent_id
-    app.update(messages=messages)
-    set_conversation(app, conversation._replace(leaf_id=leaf))
-    await app.conversations.delete_messages(list(gone))
-    await keep(app, app.state.conversation)
 
 
 async def attach(app: App, event: UiEvent) -> None:

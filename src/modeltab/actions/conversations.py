@@ -1,10 +1,11 @@
-"""Open, list, search, delete conversations."""
+"""Open and list conversations."""
 
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, Message
+from modeltab.state.listing import first_of
 from modeltab.state.records import UnreadableError, conversation_from_json, message_from_json
-from modeltab.state.store import Dialog, Route
+from modeltab.state.store import Route
 
 
 async def load_list(app: App) -> None:
@@ -35,11 +36,6 @@ def new(app: App, event: UiEvent) -> None:
     app.page.go("#/chat")
     _show(app, None, {})
     app.page.focus("message")
-
-
-def search(app: App, event: UiEvent) -> None:
-    """Filter the list by title."""
-    app.update(search=event.value)
 
 
 async def show(app: App, route: Route) -> None:
@@ -74,26 +70,5 @@ def _message(record: object) -> Message | None:
 
 
 def _show(app: App, conversation: Conversation | None, messages: dict[str, Message]) -> None:
-    app.update(conversation=conversation, messages=messages, editing="")
-
-
-def ask_delete(app: App, event: UiEvent) -> None:
-    """Ask before a conversation is deleted."""
-    conversation = next((c for c in app.state.conversations if c.id == event.id), None)
-    if conversation:
-        values = {"title": "Delete conversation?", "confirm": "Delete", "action": "conversation.delete"}
-        app.update(dialog=Dialog("confirm", event.id, values, f"“{conversation.title}” and its messages are deleted for good."))
-
-
-async def delete(app: App, event: UiEvent) -> None:
-    """Delete a conversation."""
-    app.update(dialog=None)
-    if app.live and app.live.conversation_id == event.id:
-        await app.cancel_and_wait(app.answering)
-        app.live = None
-    await app.conversations.delete(event.id)
-    app.update(conversations=tuple(c for c in app.state.conversations if c.id != event.id))
-    if app.state.conversation and app.state.conversation.id == event.id:
-        _show(app, None, {})
-        app.page.replace_route("#/chat")
-    app.say("Conversation deleted")
+    first = first_of(messages, conversation.leaf_id) if conversation else ""
+    app.update(conversation=conversation, messages=messages, editing="", first_shown=first)

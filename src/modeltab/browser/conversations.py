@@ -1,7 +1,11 @@
 """Conversations and messages in IndexedDB, through Dexie: one record a message."""
 
+import asyncio
 from typing import Any
 
+import js
+
+from modeltab.browser.conversation_search import ConversationSearch
 from modeltab.browser.interop import from_object, module, to_object
 
 DEXIE = "./static/vendor/dexie/dexie.mjs"
@@ -15,6 +19,7 @@ class Conversations:
 
     def __init__(self) -> None:
         self._opened: Any = None
+        self._search = ConversationSearch()
 
     async def _database(self) -> Any:
         if self._opened is None:
@@ -42,18 +47,61 @@ class Conversations:
         if conversation:
             await database.table("conversations").put(to_object(conversation))
 
-    async def delete_messages(self, ids: list[str]) -> None:
-        """Delete messages."""
-        database = await self._database()
-        await database.table("messages").bulkDelete(to_object(ids))
+    async def take(self, conversation_ids: list[str]) -> Any:
+        """Delete conversations with their messages; what `put_back` takes.
 
-    async def delete(self, conversation_id: str) -> None:
-        """Delete a conversation with its messages."""
+        The conversations go first: cut off in between, messages stay that nothing shows.
+        """
         database = await self._database()
-        await database.table("messages").where(to_object({"conversation_id": conversation_id})).delete()
-        await database.table("conversations").delete(conversation_id)
+        conversations, messages = database.table("conversations"), database.table("messages")
+        taken = await conversations.bulkGet(to_object(conversation_ids))
+        await conversations.bulkDelete(to_object(conversation_ids))
+        reading = (messages.where(to_object({"conversation_id": id_})).toArray() for id_ in conversation_ids)
+        found: Any = js.Array.new()
+        for records in await asyncio.gather(*reading):
+            found = found.concat(records)
+        await messages.bulkDelete(_ids(found))
+        return taken, found
+
+    async def take_messages(self, ids: list[str]) -> Any:
+        """Delete messages; what `put_back` takes."""
+        messages = (await self._database()).table("messages")
+        found = await messages.bulkGet(to_object(ids))
+        await messages.bulkDelete(to_object(ids))
+        return js.Array.new(), found
+
+    async def put_back(self, taken: Any) -> None:
+        """Have again what was taken, messages first; a record that is there by now stays as it is."""
+        database = await self._database()
+        conversations, messages = taken
+        await _add(database.table("messages"), messages)
+        await _add(database.table("conversations"), conversations)
+
+    async def read_texts(self) -> None:
+        """Read the texts that are new, for `find`."""
+        await self._search.read()
+
+    async def find(self, words: tuple[str, ...]) -> dict[str, str]:
+        """The conversations that have all of these words, with the text around the first."""
+        return await self._search.find(words)
 
     async def clear(self) -> None:
         """Delete everything."""
+        self._search.stop()
         await (await self._database()).delete()
         self._opened = None
+
+
+async def _add(table: Any, records: Any) -> None:
+    """Add those of the records that are not in the table."""
+    found = records.filter(js.Boolean)  # one that was not there when it was taken is undefined
+    there = {str(record.id) for record in await table.bulkGet(_ids(found)) if record}
+    missing: Any = js.Array.new()
+    for record in found:
+        if str(record.id) not in there:
+            missing.push(record)
+    await table.bulkAdd(missing)
+
+
+def _ids(records: Any) -> Any:
+    return to_object([str(record.id) for record in records])

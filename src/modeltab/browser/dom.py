@@ -118,6 +118,8 @@ class Drawing:
             self._draw_compared(self._view.compared(state))
         if state.route.page == "chat":
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
+        if self._changed("list", f"{state.settings.conversation_sort} {state.search}"):
+            element("conversation-list").scrollTop = 0
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:
@@ -181,6 +183,9 @@ class Drawing:
             return
         scroll = element("conversation-scroll")
         at_end = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END
+        from_end = scroll.scrollHeight - scroll.scrollTop
+        earlier = self._draw_earlier(before, messages)
+        before = [*earlier, *before]
         same = 0
         while same < min(len(before), len(messages)) and before[same][0] == messages[same][0]:
             element_id, html = messages[same]
@@ -195,8 +200,18 @@ class Drawing:
             part = element(streamed[0]).querySelector("[data-part=text]")
             self._idiomorph.morph(part, self._prose(streamed[1]), self._inside)
         self._messages, self._streamed = messages, streamed
-        if at_end or len(messages) > len(before):
+        if at_end or not same or len(messages) > len(before):
             scroll.scrollTop = scroll.scrollHeight
+        elif earlier:
+            scroll.scrollTop = scroll.scrollHeight - from_end  # what is seen stays where it is
+
+    def _draw_earlier(self, before: list[tuple[str, Html]], messages: list[tuple[str, Html]]) -> list[tuple[str, Html]]:
+        """Put what comes before the first message that is drawn above it."""
+        first = before[0][0] if before else ""
+        place = next((n for n, (element_id, _) in enumerate(messages) if element_id == first), 0)
+        if place:
+            element(first).before(self._fragment(join(html for _, html in messages[:place])))
+        return messages[:place]
 
     def _draw_compared(self, streamed: list[tuple[str, str]]) -> None:
         """The answers that flow into a comparison: only the texts that have grown."""

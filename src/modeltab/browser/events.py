@@ -24,6 +24,9 @@ ATTRIBUTES = {
     "mousedown": "data-mousedown",
 }
 
+#: When fewer pixels than this of a long conversation are left above what is seen, earlier messages are drawn.
+EARLIER_PX = 1200
+
 
 class Events:
     """Hears the page for as long as it lives.
@@ -82,8 +85,25 @@ class Events:
             event.preventDefault()  # the state closes it
             self._perform(UiEvent("dialog.close"))
 
-    def _scrolled(self, _: Any) -> None:
-        """A list of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
+    def _scrolled(self, event: Any) -> None:
+        """Something of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
+        moved = getattr(event.target, "id", "")
+        if moved == "conversation-list":
+            self._list_scrolled(event.target)
+        elif moved == "conversation-scroll":
+            earlier = event.target.querySelector(".earlier button")
+            if earlier and event.target.scrollTop < EARLIER_PX:
+                self._perform(UiEvent("conversation.earlier", earlier.getAttribute("data-id")))
+        else:
+            self._table_scrolled()
+
+    def _list_scrolled(self, scroll: Any) -> None:
+        rows = scroll.querySelectorAll("ul[data-long=true] > li[id]")
+        if rows.length > 1:
+            height = max(1, round(rows[1].offsetTop - rows[0].offsetTop))
+            self._perform(UiEvent("conversations.scroll", value=f"{max(0, int(scroll.scrollTop / height))}:{height}"))
+
+    def _table_scrolled(self) -> None:
         table = js.document.querySelector("table[data-long=true]")
         row = table.querySelector("tbody tr[id]") if table else None
         if row:

@@ -84,13 +84,15 @@ class Message(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A conversation's record. `leaf_id` is the last message of the path that is shown."""
+    """A conversation's record. `leaf_id` is the last message of the path that is shown; `folder` is empty for none."""
 
     id: str
     title: str
     created: float
     updated: float
     leaf_id: str | None = None
+    pinned: bool = False
+    folder: str = ""
 
 
 def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:
@@ -110,13 +112,16 @@ def versions(messages: Messages, message: Message) -> tuple[Message, ...]:
 
 def newest_leaf(messages: Messages, message_id: str) -> str:
     """The end of the newest branch below a message."""
+    newest: dict[str | None, Message] = {}
+    for message in messages.values():
+        known = newest.get(message.parent_id)
+        if known is None or (message.created, message.id) > (known.created, known.id):
+            newest[message.parent_id] = message
     passed = {message_id}
-    while True:
-        children = [m for m in messages.values() if m.parent_id == message_id and m.id not in passed]
-        if not children:
-            return message_id
-        message_id = max(children, key=lambda m: (m.created, m.id)).id
+    while (child := newest.get(message_id)) and child.id not in passed:  # a damaged record may make a ring
+        message_id = child.id
         passed.add(message_id)
+    return message_id
 
 
 def subtree(messages: Messages, message_id: str) -> frozenset[str]:

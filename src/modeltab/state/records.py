@@ -12,7 +12,7 @@ from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
 from modeltab.domain.requests import Parameters
 from modeltab.state.prices import price_to_json, prices_from_json
-from modeltab.state.store import Settings
+from modeltab.state.store import SORTS, Settings
 
 #: The version of the configuration. A change that an older ModelTab would misread raises it, and `migrate` learns the step.
 CONFIG_VERSION = 1
@@ -77,7 +77,18 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         model=model if isinstance(model, str) else "",
         parameters=_parameters_from_json(value.get("parameters")),
         prices=prices_from_json(value.get("prices"), own=True),
+        conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
+        folded_folders=_texts_of(value.get("folded_folders")),
     )
+
+
+def _one_of(allowed: tuple[str, ...], value: Any) -> str:
+    """The value, or the first of what is allowed."""
+    return value if isinstance(value, str) and value in allowed else allowed[0]
+
+
+def _texts_of(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _minutes(value: Any) -> int:
@@ -108,6 +119,8 @@ def conversation_from_json(value: Any) -> Conversation:
         if not isinstance(fields.get(name), int | float):
             raise UnreadableError(f"a conversation has no {name}")
     fields["leaf_id"] = _text_or_none(fields.get("leaf_id"), "a conversation's leaf_id")
+    fields["pinned"] = fields.get("pinned") is True  # as damaged as these two may be, the conversation is worth more
+    fields["folder"] = fields["folder"] if isinstance(fields.get("folder"), str) else ""
     return Conversation(**fields)
 
 

@@ -21,6 +21,9 @@ from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
 
+#: The orders of the list of conversations.
+SORTS = ("newest", "oldest", "title")
+
 
 class Settings(NamedTuple):
     """What a person set, kept in localStorage.
@@ -28,6 +31,7 @@ class Settings(NamedTuple):
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
     :param prices: of models, as the person set them.
+    :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     """
 
     theme: str = "auto"
@@ -36,6 +40,8 @@ class Settings(NamedTuple):
     parameters: Parameters = Parameters()
     auto_lock: int = 15
     prices: tuple[Price, ...] = ()
+    conversation_sort: str = "newest"
+    folded_folders: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -178,6 +184,31 @@ class Inventory(NamedTuple):
     row_height: int = 48
 
 
+class Listing(NamedTuple):
+    """How the list of conversations is shown.
+
+    :param selected: the ids that are selected, of all that are to be deleted or moved at once; None while nothing is chosen.
+    :param first: the first row that is seen, of a long list; `row_height`: of one row, in pixels.
+    :param snippets: what was found in the text of messages: conversation id → the text around it, empty where only the title
+        has it; None before a search.
+    :param reading: whether the texts are still being read for the search; `ready`, whether they have been.
+    """
+
+    selected: frozenset[str] | None = None
+    first: int = 0
+    row_height: int = 36
+    snippets: Mapping[str, str] | None = None
+    reading: bool = False
+    ready: bool = False
+
+
+class Removed(NamedTuple):
+    """What was deleted and can be had again. `text` says what it was."""
+
+    id: str
+    text: str
+
+
 class FileDetails(NamedTuple):
     """What the file of a model says, for the dialog "Details".
 
@@ -252,6 +283,7 @@ class State(NamedTuple):
     :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
     :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
         with each before its text comes.
+    :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     """
 
     route: Route = Route()
@@ -270,8 +302,11 @@ class State(NamedTuple):
     conversations: tuple[Conversation, ...] = ()
     conversations_loaded: bool = False
     search: str = ""
+    listing: Listing = Listing()
+    removed: tuple[Removed, ...] = ()
     conversation: Conversation | None = None
     messages: Mapping[str, Message] = {}
+    first_shown: str = ""
     editing: str = ""
     generation: Generation | None = None
     comparisons: tuple[Comparison, ...] = ()

@@ -2,7 +2,17 @@
 
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
-from modeltab.views import add_model, connection_form, connections, copy_model, keys, model_details, parameters, prices
+from modeltab.views import (
+    add_model,
+    connection_form,
+    connections,
+    conversations,
+    copy_model,
+    keys,
+    model_details,
+    parameters,
+    prices,
+)
 from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button, form_error, icon_button
 
@@ -54,6 +64,8 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Prices", prices.dialog(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
+    if item.name == "conversation":
+        return ("Rename or move" if item.subject else "Move to a folder"), conversations.edit_form(state, item)
     if item.name == "parameters":
         return "Parameters", _parameters(state, item)
     return _confirmation(item)

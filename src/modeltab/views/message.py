@@ -97,7 +97,7 @@ def _actions(item: Message, continues: bool) -> Html:
         if continues and item.text and (item.status != "done" or item.finish_reason == "length"):
             buttons.append(icon_button("continue", "Continue", "message.continue", item.id))
     buttons.append(icon_button("branch", "Branch", "message.branch", item.id))
-    buttons.append(icon_button("delete", "Delete", "message.delete.ask", item.id))
+    buttons.append(icon_button("delete", "Delete", "message.delete", item.id))
     return join(buttons)
 
 

@@ -3,9 +3,20 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from modeltab.domain.messages import path
+from modeltab.state.listing import drawn_of
 from modeltab.state.store import State
-from modeltab.views import chat, compare, compare_results, connections, dialog, models, settings, shell, transfers
+from modeltab.views import (
+    chat,
+    compare,
+    compare_results,
+    connections,
+    conversations,
+    dialog,
+    models,
+    settings,
+    shell,
+    transfers,
+)
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
@@ -30,15 +41,19 @@ _COMPARED = ("comparison", "compared", "compare_progress", "models", "connection
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
-    *("candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
+    *("conversations", "candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
 )
+_LIST = ("conversations", "conversations_loaded", "conversation", "search", "listing", "settings")
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
-    Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
+    Region("conversation-tools", conversations.tools, ("conversations", "search", "listing", "settings")),
+    Region("conversation-list", conversations.listed, _LIST),
+    Region("removed", conversations.removed, ("removed",)),
     Region("alerts", shell.alerts, ("alerts",)),
     Region("transfers", transfers.transfers, ("transfers", "connections")),
     Region("dialog", dialog.dialog, _DIALOG),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
+    Region("conversation-earlier", conversations.earlier, ("conversation", "messages", "first_shown"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
@@ -73,11 +88,11 @@ class PageView:
         return drawn
 
     def messages(self, state: State) -> list[tuple[str, Html]]:
-        """(element id, HTML) of each message of the conversation that is shown."""
+        """(element id, HTML) of each message of the conversation that is shown, of a long one the last."""
         if state.conversation is None:
             return []
         names = {c.id: c.name for c in state.connections}
-        return self._messages.draw(state, path(state.messages, state.conversation.leaf_id), names)
+        return self._messages.draw(state, drawn_of(state)[0], names)
 
     def streamed(self, state: State) -> tuple[str, str]:
         """(element id, text so far) of the answer that is being streamed, or empty texts."""
