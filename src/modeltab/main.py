@@ -8,11 +8,12 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, keys, navigation, transfers
+from modeltab.actions import connections, context, conversations, drafts, keys, navigation, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
+from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
@@ -77,6 +78,7 @@ async def _start() -> None:
         page,
         Conversations(),
         images,
+        LocalDrafts(),
         config,
         keyring,
         transport,
@@ -101,6 +103,8 @@ async def _start() -> None:
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
     )
+    drafts.begin(app)
+    context.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -109,7 +113,7 @@ async def _start() -> None:
     Events(
         perform=lambda event: perform(app, event),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
-        on_visible=lambda seen: visible.set() if seen else visible.clear(),
+        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
         is_busy=lambda: bool(running_transfers(store.state)),
     )
@@ -137,6 +141,12 @@ def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionTy
         gemini.connection_type(transport),
         browser_model.connection_type(BrowserLanguageModel()),
     )
+
+
+def _hidden(app: App, visible: asyncio.Event) -> None:
+    """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
+    visible.clear()
+    drafts.keep(app)
 
 
 async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:

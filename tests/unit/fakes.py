@@ -397,6 +397,33 @@ def copied(value: Any) -> Any:
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+class DictDrafts:
+    """Drafts in a dictionary, copied as JSON on their way in and out. `problem` is what every write answers."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[str, Any] = {}
+        self.problem = ""
+
+    def read(self, place: str) -> Any:
+        """A copy."""
+        return copied(self.by_place.get(place))
+
+    def write(self, place: str, value: Any) -> str:
+        """Keeps a copy."""
+        if not self.problem:
+            self.by_place[place] = copied(value)
+        return self.problem
+
+    def remove(self, place: str) -> str:
+        """Forgets it."""
+        self.by_place.pop(place, None)
+        return ""
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self.by_place.clear()
+
+
 class DictImages:
     """The images of messages in a dictionary."""
 

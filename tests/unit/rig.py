@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.actions import connections, conversations, navigation
+from modeltab.actions import connections, context, conversations, drafts, navigation
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
@@ -28,6 +28,7 @@ from modeltab.state.store import State, Store
 from tests.servers.transport import RealTransport
 from tests.unit.fakes import (
     DictConfig,
+    DictDrafts,
     DictImages,
     DictRecords,
     FakeEngine,
@@ -41,6 +42,7 @@ from tests.unit.fakes import (
 )
 
 TAB = "in-tab"
+drafts.KEEP_AFTER = 0.001  # tests wait for the end of all that goes on
 #: The id of the connection to the server that a test names.
 SERVER = "server"
 #: Across all rigs, for one may read what another has kept.
@@ -74,6 +76,7 @@ class Rig:
         self.page = FakePage(loopback)
         self.records = DictRecords()
         self.images = DictImages()
+        self.drafts = DictDrafts()
         self.config = DictConfig()
         self.key_record = DictConfig()
         self.keys = KeyRing(self.key_record, RealVault())
@@ -100,6 +103,7 @@ class Rig:
             self.page,
             self.records,
             self.images,
+            self.drafts,
             self.config,
             self.keys,
             self.transport,
@@ -117,6 +121,8 @@ class Rig:
         if url:
             kept = (*kept, Connection(SERVER, "local-llm", "Workshop", url))
         self.app.update(connections=kept, facts=facts_of(registry, kept), types=registry.types)
+        drafts.begin(self.app)
+        context.begin(self.app)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:
@@ -170,6 +176,7 @@ class Rig:
     def type(self, text: str) -> None:
         """Types into the message box."""
         self.page.fields["message"] = text
+        self.press("composer.input", value=text)
 
     async def say(self, text: str) -> Message:
         """Sends a message and waits for the answer."""

@@ -2,12 +2,13 @@
 
 from modeltab.actions.answer import images_of
 from modeltab.actions.app import App, UiEvent
-from modeltab.actions.chat import with_attachments
+from modeltab.actions.attachments import with_attachments
 from modeltab.domain.errors import ModelTabError
 from modeltab.domain.messages import Message, path
 from modeltab.domain.models import split_key
 from modeltab.domain.requests import ChatRequest
 from modeltab.state.store import Dialog
+from modeltab.state.updates import parameters_of
 
 
 async def open_(app: App, event: UiEvent) -> None:
@@ -25,7 +26,7 @@ async def open_(app: App, event: UiEvent) -> None:
     asking = Dialog("preview", busy=True)
     app.update(dialog=asking)
     try:
-        request = ChatRequest(name, messages, app.state.settings.parameters)
+        request = ChatRequest(name, messages, parameters_of(app.state))
         rendered = await preview.render(request._replace(images=await images_of(app, request)))
     except ModelTabError as error:
         done = asking._replace(busy=False, error=error.record())

@@ -113,6 +113,9 @@ class Drawing:
                 self._patch(element_id, html)
         if state.route.page == "chat":
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
+        active = self._view.active_option(state)
+        if self._changed("active-option", active):
+            element("message").setAttribute("aria-activedescendant", active)
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:

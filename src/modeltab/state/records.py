@@ -10,6 +10,7 @@ from typing import Any
 from modeltab.domain.connections import Connection, clean_base_url
 from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
+from modeltab.domain.prompts import Preset, Prompt
 from modeltab.domain.requests import Parameters
 from modeltab.state.store import Settings
 
@@ -28,7 +29,14 @@ def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> R
     return {
         "version": CONFIG_VERSION,
         "connections": [connection._asdict() for connection in connections],
-        "settings": {**settings._asdict(), "parameters": _given(settings.parameters._asdict())},
+        "settings": {
+            **settings._asdict(),
+            "parameters": _given(settings.parameters._asdict()),
+            "prompts": [prompt._asdict() for prompt in settings.prompts],
+            "presets": [
+                {**preset._asdict(), "parameters": _given(preset.parameters._asdict())} for preset in settings.presets
+            ],
+        },
     }
 
 
@@ -70,7 +78,12 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         offline_only=value.get("offline_only") is True,
         auto_lock=_minutes(value.get("auto_lock")),
         model=model if isinstance(model, str) else "",
-        parameters=_parameters_from_json(value.get("parameters")),
+        parameters=parameters_from_json(value.get("parameters")),
+        prompts=tuple(_items(Prompt, value.get("prompts"), ("name", "text"))),
+        presets=tuple(
+            preset._replace(parameters=parameters_from_json(preset.parameters))
+            for preset in _items(Preset, value.get("presets"), ("name", "model"))
+        ),
     )
 
 
@@ -81,7 +94,8 @@ def _minutes(value: Any) -> int:
 _TEXT_PARAMETERS = frozenset({"system_prompt", "template", "reasoning", "extra_json"})
 
 
-def _parameters_from_json(value: Any) -> Parameters:
+def parameters_from_json(value: Any) -> Parameters:
+    """Parameters, as far as the values are what they should be."""
     kept = {}
     for name, item in value.items() if isinstance(value, Mapping) else ():
         right = isinstance(item, str) if name in _TEXT_PARAMETERS else isinstance(item, int | float)
@@ -92,7 +106,8 @@ def _parameters_from_json(value: Any) -> Parameters:
 
 def conversation_to_json(conversation: Conversation) -> Record:
     """A conversation's record."""
-    return conversation._asdict()
+    own = conversation.parameters
+    return {**conversation._asdict(), "parameters": _given(own._asdict()) if own else None}
 
 
 def conversation_from_json(value: Any) -> Conversation:
@@ -102,6 +117,8 @@ def conversation_from_json(value: Any) -> Conversation:
         if not isinstance(fields.get(name), int | float):
             raise UnreadableError(f"a conversation has no {name}")
     fields["leaf_id"] = _text_or_none(fields.get("leaf_id"), "a conversation's leaf_id")
+    own = fields.get("parameters")
+    fields["parameters"] = parameters_from_json(own) if isinstance(own, Mapping) else None
     return Conversation(**fields)
 
 

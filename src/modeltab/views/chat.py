@@ -32,7 +32,7 @@ _ATTACHMENT = Template('<span class="attachment">{picture}{name}{remove}</span>'
 _FILE_ICON = Template('<span class="icon icon-file" aria-hidden="true"></span>')
 _THUMBNAIL = Template('<img class="thumbnail" data-image="{digest}" alt="">')
 _BAR = Template(
-    '<div class="composer-tools">{attach}{parameters}{preview}'
+    '<div class="composer-tools">{attach}{prompts}{parameters}{preview}'
     '<input type="file" id="attach-input" aria-label="Files to attach" '
     'data-change="attach.files" multiple="" hidden=""></div><div class="composer-send">{hint}{main}</div>'
 )
@@ -163,8 +163,9 @@ def composer_bar(state: State) -> Html:
     facts = state.facts.get(split_key(state.settings.model)[0])
     return _BAR(
         attach=icon_button("attach", "Attach", "attach.pick", ""),
+        prompts=icon_button("prompts", "Prompts", "prompts.open", ""),
         parameters=icon_button("sliders", "Parameters", "parameters.open", ""),
         preview=icon_button("prompt", "Preview prompt", "preview.open", "") if facts and facts.previews else EMPTY,
-        hint=_HINT(text="") if busy else _HINT(text="Enter sends, Shift+Enter breaks the line"),
-        main=_STOP() if busy else _SEND(disabled=False),
+        hint=_HINT(text="Enter queues the message" if busy else "Enter sends, Shift+Enter breaks the line"),
+        main=join([_STOP(), _SEND(disabled=False)]) if busy else _SEND(disabled=False),
     )

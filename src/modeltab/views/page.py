@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from modeltab.domain.messages import path
 from modeltab.state.store import State
-from modeltab.views import chat, connections, dialog, models, settings, shell, transfers
+from modeltab.views import chat, command_menu, connections, context_meter, dialog, models, queue, settings, shell, transfers
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
@@ -40,6 +40,9 @@ REGIONS = (
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
+    Region("composer-queue", queue.queue, ("queue", "conversation", "route", "editing"), "chat"),
+    Region("composer-menu", command_menu.menu, ("menu",), "chat"),
+    Region("context-meter", context_meter.meter, ("context", "settings"), "chat"),
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
@@ -77,6 +80,10 @@ class PageView:
     def streamed(self, state: State) -> tuple[str, str]:
         """(element id, text so far) of the answer that is being streamed, or empty texts."""
         return streamed(state)
+
+    def active_option(self, state: State) -> str:
+        """The id of the option of the message box's list that Enter takes, empty while there is none."""
+        return command_menu.active_option(state)
 
     def title(self, state: State) -> str:
         """The document's title."""
