@@ -8,7 +8,7 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, context, conversations, drafts, keys, navigation, transfers
+from modeltab.actions import commands, connections, context, conversations, drafts, keys, navigation, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.conversations import Conversations
@@ -22,6 +22,7 @@ from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
+from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.surroundings import BrowserSurroundings
 from modeltab.browser.templates import ChatTemplates
@@ -89,6 +90,7 @@ async def _start() -> None:
         compose=compose,
         open_url=lambda url: open_url(url, transport.check_allowed),
         templates=ChatTemplates(),
+        pdfs=PdfTexts(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
@@ -105,6 +107,7 @@ async def _start() -> None:
     )
     drafts.begin(app)
     context.begin(app)
+    commands.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
-from modeltab.domain.errors import BadReply, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.errors import BadReply, BadRequest, Conflict, NotAModel, NotFound, WrongPassphrase
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
 from modeltab.providers.in_tab import EngineInfo, StoredFile
@@ -141,6 +141,17 @@ class JinjaTemplates:
             return jinja2.Environment().from_string(template).render(context)
         except jinja2.TemplateError as error:
             raise BadReply("The chat template could not be rendered here.", "", str(error)) from None
+
+
+class FakePdfs:
+    """Takes what follows a PDF's first line as its text, with a form feed between pages."""
+
+    async def pages(self, name: str, content: bytes) -> tuple[str, ...]:
+        """The text of each page."""
+        _, _, text = content.decode().partition("\n")
+        if text == "damaged":
+            raise BadRequest(f"{name} could not be read as a PDF.")
+        return tuple(text.split("\f"))
 
 
 class CannedResponse:

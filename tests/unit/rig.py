@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.actions import connections, context, conversations, drafts, navigation
+from modeltab.actions import commands, connections, context, conversations, drafts, navigation
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
@@ -34,6 +34,7 @@ from tests.unit.fakes import (
     FakeEngine,
     FakeModels,
     FakePage,
+    FakePdfs,
     FakeSurroundings,
     JinjaTemplates,
     MemoryFile,
@@ -114,6 +115,7 @@ class Rig:
             compose,
             self.open_url,
             JinjaTemplates(),
+            FakePdfs(),
             self.clock,
             self._new_id,
         )
@@ -123,6 +125,7 @@ class Rig:
         self.app.update(connections=kept, facts=facts_of(registry, kept), types=registry.types)
         drafts.begin(self.app)
         context.begin(self.app)
+        commands.begin(self.app)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:

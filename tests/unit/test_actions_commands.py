@@ -13,9 +13,10 @@ from modeltab.state.records import config_from_json, conversation_from_json
 from modeltab.state.updates import parameters_of
 from modeltab.views.command_menu import active_option, menu
 from modeltab.views.page import PageView
+from tests.servers.scripted import ScriptedServer, json_reply
 from tests.unit.fakes import MemoryFile
 from tests.unit.markup import Node, parse
-from tests.unit.rig import TAB, Rig
+from tests.unit.rig import SERVER, TAB, Rig
 
 MODEL = f"{TAB}/small.gguf"
 
@@ -238,3 +239,34 @@ async def test_the_form_says_whether_it_changes_this_conversation_or_the_default
     assert parameters_of(rig.state) == Parameters(temperature=0.1, top_k=5)
     await rig.say("Two")
     assert rig.engine.bodies[-1]["temperature"] == 0.1
+
+
+# ---- The template ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_form_shows_while_the_template_is_typed_what_will_be_sent():
+    listed = {"models": [{"name": "a.gguf", "path": "a", "size": "1 GB", "modified": ""}], "count": 1}
+    health = {"status": "healthy", "service": "s", "version": "1"}
+    replies = {("GET", "/models"): json_reply(listed), ("GET", "/health"): json_reply(health)}
+    with ScriptedServer(replies) as server:
+        rig = Rig(url=server.url)
+        await rig.start(f"{SERVER}/a.gguf")
+        rig.type("Is it so?")
+        await rig.do("parameters.open")
+        shown = dialog(rig).one(aria_label="What will be sent")
+        assert "Is it so?" in shown.text and "the model's own" in shown.text
+        await rig.do("parameters.input", values={"template": "Q: {question}\nA:", "system_prompt": "Be brief."})
+        assert "Q: Be brief.\n\nIs it so?\nA:" in dialog(rig).one(aria_label="What will be sent").text
+        assert dialog(rig).one("textbox", "Template").text == "Q: {question}\nA:"
+        await rig.do("parameters.input", values={"template": "Nothing"})
+        assert "has no {question}" in dialog(rig).text
+        await rig.do("parameters.save", values={"template": "<{question}>", "system_prompt": ""})
+        await rig.do("preview.open")
+        assert dialog(rig).one(aria_label="Prompt").text == "<Is it so?>"
+        assert "about 3 tokens" in dialog(rig).text
+
+
+async def test_a_model_that_takes_no_template_shows_none(rig):
+    await rig.start(MODEL)
+    await rig.do("parameters.open")
+    assert "What will be sent" not in dialog(rig).text

@@ -137,6 +137,14 @@ class ImageStore(Protocol):
         ...
 
 
+class PdfReader(Protocol):
+    """Takes the text out of PDF files."""
+
+    async def pages(self, name: str, content: bytes) -> tuple[str, ...]:
+        """The text of each page. :raises BadRequest: when it cannot be read."""
+        ...
+
+
 class TemplateRenderer(Protocol):
     """Renders chat templates."""
 
@@ -210,6 +218,7 @@ class App:
         compose: Callable[[Parts, Sequence[ModelFile], str], ModelFile],
         open_url: Callable[[str], Awaitable[ModelFile]],
         templates: TemplateRenderer,
+        pdfs: PdfReader,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -229,6 +238,7 @@ class App:
         self.open_url = open_url
         self.read_catalogue = read_catalogue
         self.templates = templates
+        self.pdfs = pdfs
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None

@@ -2,25 +2,36 @@
 
 import hashlib
 
-from modeltab.actions import drafts
+from modeltab.actions import drafts, onboarding
 from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.domain.errors import ModelTabError, StorageFailed, StorageFull
 from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
 from modeltab.domain.messages import ImageRef
 from modeltab.domain.models import split_key
+from modeltab.state.context import about
 from modeltab.state.store import Attachment
 
 #: A text file larger than this would fill any context.
 MAX_ATTACHMENT_BYTES = 1_000_000
+
+#: A PDF has its mark in its first bytes; one that is larger than this would take the tab too long.
+PDF_HEAD_BYTES = 1024
+MAX_PDF_BYTES = 100_000_000
+#: How the names of model files end.
+MODEL_ENDINGS = (".gguf", ".ggml", ".bin", ".safetensors", ".pt", ".pth", ".ckpt")
 
 
 async def attach(app: App, event: UiEvent) -> None:
     """Put text files and images beside the message box, to go with the next message."""
     place = app.box
     for file in event.files:
-        media_type = media_type_of(await file.read(0, HEAD_BYTES))
+        head = await file.read(0, max(HEAD_BYTES, PDF_HEAD_BYTES))
+        media_type = media_type_of(head[:HEAD_BYTES])
         try:
-            item = await (_image(app, file, media_type) if media_type else _text(app, file))
+            if b"%PDF-" in head:
+                item = await _pdf(app, file)
+            else:
+                item = await (_image(app, file, media_type) if media_type else _text(app, file))
         except ModelTabError as error:
             app.alert(error)  # the others go along all the same
         else:
@@ -43,6 +54,34 @@ async def _text(app: App, file: TextFile) -> Attachment:
     if b"\0" in await file.read(0, 4096):
         raise ModelTabError(f"{file.name} is neither text nor an image.", "Attach text, code, CSV, PNG, JPEG and the like.")
     return await kept(app, Attachment(app.new_id(), file.name, await file.text()))
+
+
+async def _pdf(app: App, file: TextFile) -> Attachment:
+    """The text of a PDF, page by page."""
+    if file.size > MAX_PDF_BYTES:
+        raise ModelTabError(f"{file.name} is too large to be read here.", "Attach PDF files up to 100 MB, or a part of it.")
+    app.say(f"Reading {file.name}…")
+    pages = await app.pdfs.pages(file.name, await file.content())
+    count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
+    if not any(page.strip() for page in pages):
+        raise ModelTabError(
+            f"{file.name} has {count} and no text: it is probably a scan.",
+            "Attach pictures of its pages for a model that sees, or a copy with text (made by text recognition, OCR).",
+        )
+    text = "\n\n".join(page.strip() for page in pages)
+    app.say(f"{file.name}: {count}, about {about(len(text)):,} tokens")
+    return await kept(app, Attachment(app.new_id(), file.name, text, pages=len(pages)))
+
+
+def drop(app: App, event: UiEvent) -> None:
+    """Files were dropped on the page: model files are added to the models, on the chat page all others go with the message."""
+    in_chat = app.state.route.page == "chat" and app.state.dialog is None
+    others = tuple(f for f in event.files if in_chat and not f.name.lower().endswith(MODEL_ENDINGS))
+    models = tuple(f for f in event.files if f not in others)
+    if others:
+        app.spawn(attach(app, event._replace(files=others)))
+    if models:
+        app.spawn(onboarding.open_dialog(app, event._replace(files=models)))
 
 
 async def kept(app: App, item: Attachment) -> Attachment:

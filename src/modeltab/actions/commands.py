@@ -67,6 +67,20 @@ def take(app: App, text: str) -> bool:
     return True
 
 
+def begin(app: App) -> None:
+    """Offer the models that come while "/model" is being typed."""
+    seen = [app.state.models]
+
+    def follow(state: State) -> None:
+        if state.models is not seen[0]:
+            seen[0] = state.models
+            text = app.page.value(drafts.BOX)
+            if text.startswith("/") and not state.menu.note:
+                typed(app, text)
+
+    app.store.subscribe(follow)
+
+
 def typed(app: App, text: str) -> None:
     """Follow what is typed: the list is open while a command is."""
     menu = _menu(app.state, text) if text.startswith("/") else Menu()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from modeltab.actions import drafts
+from modeltab.actions import drafts, preview
 from modeltab.actions.answer import keep, set_conversation
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import BadRequest, ModelTabError
@@ -23,6 +23,7 @@ def open_(app: App, event: UiEvent) -> None:
     own = own_parameters(app.state)
     scope = "conversation" if app.state.conversation or own else "defaults"
     app.update(dialog=Dialog("parameters", scope, _values(app, scope)))
+    app.spawn(preview.template(app, event._replace(values={})))
 
 
 def _values(app: App, scope: str) -> dict[str, str]:
@@ -45,6 +46,7 @@ def choose_scope(app: App, event: UiEvent) -> None:
     shown = _values(app, event.id) if typed is None else typed
     left = {f"{dialog.subject}.{field.name}": values.get(field.name, "") for field in FIELDS}
     app.update(dialog=dialog._replace(subject=event.id, values={**shown, **left}, error=None, revision=dialog.revision + 1))
+    app.spawn(preview.template(app, event._replace(values={})))
 
 
 def _stashed(values: Mapping[str, str], scope: str) -> dict[str, str] | None:

@@ -2,6 +2,7 @@
 
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.models import Model, split_key
+from modeltab.state.context import about
 from modeltab.state.store import Attachment, State
 from modeltab.state.updates import all_models, connection_name, model_of
 from modeltab.views import format as fmt
@@ -28,7 +29,7 @@ _CHOICE = Template(
 _NOTHING = Template('<div class="picker-nothing">{text}</div>')
 _EMPTY_CHAT = Template('<div class="empty"><h1>{title}</h1><p>{text}</p><div class="empty-actions">{actions}</div>{note}</div>')
 _EMPTY_NOTE = Template('<p class="empty-note">{text}</p>')
-_ATTACHMENT = Template('<span class="attachment">{picture}{name}{remove}</span>')
+_ATTACHMENT = Template('<span class="attachment">{picture}{name}<span class="attachment-note">{note}</span>{remove}</span>')
 _FILE_ICON = Template('<span class="icon icon-file" aria-hidden="true"></span>')
 _THUMBNAIL = Template('<img class="thumbnail" data-image="{digest}" alt="">')
 _BAR = Template(
@@ -154,7 +155,11 @@ def attachments(state: State) -> Html:
 def _attachment(item: Attachment) -> Html:
     picture = _THUMBNAIL(digest=item.image.digest) if item.image else _FILE_ICON()
     remove = icon_button("close", f"Remove {item.name}", "attach.remove", item.id)
-    return _ATTACHMENT(picture=picture, name=item.name, remove=remove)
+    note = ""
+    if item.text:
+        pages = f"{item.pages} {'page' if item.pages == 1 else 'pages'}, " if item.pages else ""
+        note = f"{pages}about {about(len(item.text)):,} tokens"
+    return _ATTACHMENT(picture=picture, name=item.name, note=note, remove=remove)
 
 
 def composer_bar(state: State) -> Html:

@@ -8,10 +8,15 @@ from modeltab.views.html import Html, Template, join
 from modeltab.views.parts import button, field, form_error, number_input, select, text_area
 
 _FORM = Template(
-    '<form data-submit="parameters.save" class="dialog-form">{error}{scopes}<p class="dialog-lead">{lead}</p>'
+    '<form data-submit="parameters.save" data-input="parameters.input" class="dialog-form">{error}{scopes}'
+    '<p class="dialog-lead">{lead}</p>'
     '<div class="fields">{fields}</div>'
     '<div class="dialog-bar">{reset}{presets}<span class="spacer"></span>{cancel}'
     '<button class="button primary" type="submit">Save</button></div></form>'
+)
+_LIVE = Template(
+    '<section class="field template-preview" aria-label="What will be sent"><p class="field-label">What will be sent</p>'
+    '<pre class="preview" tabindex="0">{text}</pre><p class="field-hint">{hint}</p></section>'
 )
 _SCOPES = Template('<div class="scopes" role="group" aria-label="These apply to">{items}</div>')
 _SCOPE = Template(
@@ -79,7 +84,21 @@ def form(dialog: Dialog, facts: Facts | None, lead: str, defaults: Parameters) -
 
 def fields(dialog: Dialog, facts: Facts | None, defaults: Parameters) -> Html:
     """A control for each parameter."""
-    return join(_control(item, dialog.values.get(item.name, ""), facts, getattr(defaults, item.name)) for item in FIELDS)
+    controls = []
+    for item in FIELDS:
+        controls.append(_control(item, dialog.values.get(item.name, ""), facts, getattr(defaults, item.name)))
+        if item.name == "template" and "preview" in dialog.values:
+            controls.append(_LIVE(text=dialog.values["preview"], hint=_template_hint(dialog, defaults)))
+    return join(controls)
+
+
+def _template_hint(dialog: Dialog, defaults: Parameters) -> str:
+    template = dialog.values.get("template") or defaults.template
+    if not template:
+        return "Without a template of yours, the server puts this into the model's own."
+    if "{question}" not in template:
+        return "The template has no {question}: nothing of what you write would be in it."
+    return "The template with the conversation, and what stands in the message box, in place of {question}."
 
 
 def _control(item: Field, value: str, facts: Facts | None, own: ParameterValue | None) -> Html:
