@@ -15,6 +15,8 @@ from modeltab.state.updates import place_of
 BOX = "message"
 #: Seconds from a keystroke until what stands in the message box is kept.
 KEEP_AFTER = 0.3
+#: The meter follows what is typed in steps of so many characters: each one draws the page, which keystrokes would wait for.
+STEP = 40
 #: Why a queue that was found in storage does not go by itself.
 FOUND = "The page was closed before these were sent."
 
@@ -119,7 +121,7 @@ def keep(app: App) -> None:
         app.touched = False
         text = app.page.value(BOX)
         app.unkept[app.box] = _draft(app, app.box, text, app.state.attachments)
-        if app.state.typed != len(text):
+        if abs(app.state.typed - len(text)) >= STEP or (app.state.typed and not text):
             app.update(typed=len(text))
     problem = ""
     for place, draft in list(app.unkept.items()):
