@@ -1,8 +1,10 @@
 """Writing a message in Chromium: drafts, the queue, commands, prompts, the files that go with it."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.conftest import OpenApp
@@ -51,9 +53,16 @@ def test_a_draft_its_file_and_the_queue_outlive_the_page(repository: str, open_a
         expect(queue).to_have_count(0)
 
 
-def test_commands_and_prompts_by_keyboard(repository: str, open_app: OpenApp, models: Path, echo_api: str):
+@pytest.fixture
+def echo(models: Path) -> Iterator[str]:
+    """A Local LLM API with one model, which answers with the question."""
     sparse_gguf(models / "echo.gguf", 1000)
-    app = open_app(repository, api=echo_api)
+    with local_llm_api(models, "--engine", "echo") as server:
+        yield server.url
+
+
+def test_commands_and_prompts_by_keyboard(repository: str, open_app: OpenApp, echo: str):
+    app = open_app(repository, api=echo)
     box = app.page.get_by_role("textbox", name="Message")
     box.press_sequentially("/mod")
     options = app.page.get_by_role("listbox", name="Commands").get_by_role("option")
@@ -115,11 +124,8 @@ def pdf(*texts: str) -> bytes:
     return f"{body}{end}startxref\n{len(body)}\n%%EOF\n".encode()
 
 
-def test_the_text_of_a_pdf_is_taken_in_a_worker_and_a_scan_is_told(
-    repository: str, open_app: OpenApp, models: Path, echo_api: str
-):
-    sparse_gguf(models / "echo.gguf", 1000)
-    app = open_app(repository, api=echo_api)
+def test_the_text_of_a_pdf_is_taken_in_a_worker_and_a_scan_is_told(repository: str, open_app: OpenApp, echo: str):
+    app = open_app(repository, api=echo)
     app.choose_model("echo.gguf")
     files = app.page.get_by_label("Files to attach")
     with app.page.expect_worker(lambda worker: "pdf.worker" in worker.url):

@@ -270,3 +270,14 @@ async def test_a_model_that_takes_no_template_shows_none(rig):
     await rig.start(MODEL)
     await rig.do("parameters.open")
     assert "What will be sent" not in dialog(rig).text
+
+
+async def test_what_was_told_of_is_sent_also_when_the_models_were_still_on_their_way(rig):
+    rig.watch()
+    rig.app.set_setting(model=MODEL)
+    rig.type("/frobnicate")
+    rig.press("chat.send")
+    assert rig.texts == []
+    await rig.do("chat.send")
+    assert rig.texts == ["/frobnicate", "Hello there"]
+    assert rig.state.menu.note == ""

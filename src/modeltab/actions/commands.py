@@ -46,7 +46,6 @@ def take(app: App, text: str) -> bool:
     if command is None:
         note = f"“/{match[1]}” is not a command. Press Enter or Send again to send it as text; /help lists the commands."
         if app.state.menu.note == note:
-            app.update(menu=Menu())
             return False
         app.update(menu=Menu(note=note))
         app.say(note)

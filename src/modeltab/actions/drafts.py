@@ -9,7 +9,7 @@ import asyncio
 from modeltab.actions.app import App
 from modeltab.domain.errors import StorageFull
 from modeltab.state.drafts import Draft, draft_from_json, draft_to_json
-from modeltab.state.store import NEW_CHAT, Attachment, State
+from modeltab.state.store import NEW_CHAT, Attachment, Menu, State
 from modeltab.state.updates import place_of
 
 BOX = "message"
@@ -49,7 +49,7 @@ def _take(app: App, place: str) -> Draft:
     known = {item.id for item in app.state.queue}
     found = tuple(item for item in draft.queue if item.id not in known)
     app.page.set_value(BOX, draft.text)
-    app.update(attachments=draft.attachments, queue=(*app.state.queue, *found), typed=len(draft.text))
+    app.update(attachments=draft.attachments, queue=(*app.state.queue, *found), typed=len(draft.text), menu=Menu())
     if place == NEW_CHAT and draft.parameters:
         app.update(new_parameters=draft.parameters)
     if any(item.is_unread for item in _all_attachments(app)):
@@ -88,7 +88,7 @@ def renew(app: App, place: str) -> None:
 def clear_box(app: App) -> None:
     """Empty the message box: what stood in it is on its way."""
     app.page.set_value(BOX, "")
-    app.update(attachments=(), typed=0)
+    app.update(attachments=(), typed=0, menu=Menu())
     touch(app)
 
 
