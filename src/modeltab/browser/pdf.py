@@ -33,17 +33,20 @@ class PdfTexts:
             }
         )
         options.data = to_js(content)
-        task = library.getDocument(options)
+        task = None
         try:
+            task = library.getDocument(options)
             document = await task.promise
             return tuple([await _text(document, number) for number in range(1, document.numPages + 1)])
         except JsException as error:
             if error_name(error) == "PasswordException":
                 raise BadRequest(f"{name} is locked with a password.", "Save a copy without one, then attach that.") from None
+            advice = "It may be damaged: open it elsewhere. A browser of before 2024 may be too old to read it."
             detail = f"{error_name(error)}: {error_text(error)}"
-            raise BadRequest(f"{name} could not be read as a PDF.", "It may be damaged: open it elsewhere.", detail) from None
+            raise BadRequest(f"{name} could not be read as a PDF.", advice, detail) from None
         finally:
-            await task.destroy()
+            if task:
+                await task.destroy()
 
 
 async def _text(document: Any, number: int) -> str:
