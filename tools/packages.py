@@ -22,7 +22,8 @@ def install_packages(root: Path, for_benchmarks: bool = False) -> None:
 
     No package's own install script runs: none of ours needs one.
     """
-    left_out = [] if for_benchmarks else ["--omit=dev"]
+    # What is optional is for libraries that draw under Node; a browser draws by itself.
+    left_out = ["--omit=optional"] if for_benchmarks else ["--omit=optional", "--omit=dev"]
     if not succeeds([_program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *left_out], root):
         raise Problem(
             "npm could not install the browser-side libraries (npm ci failed).",

@@ -8,12 +8,13 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, keys, navigation, prices, transfers
+from modeltab.actions import commands, connections, context, conversations, drafts, keys, navigation, prices, transfers
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
+from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
@@ -22,6 +23,7 @@ from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
+from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.surroundings import BrowserSurroundings
 from modeltab.browser.templates import ChatTemplates
@@ -79,6 +81,7 @@ async def _start() -> None:
         Conversations(),
         Comparisons(),
         images,
+        LocalDrafts(),
         config,
         keyring,
         transport,
@@ -89,6 +92,7 @@ async def _start() -> None:
         compose=compose,
         open_url=lambda url: open_url(url, transport.check_allowed),
         templates=ChatTemplates(),
+        pdfs=PdfTexts(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
@@ -103,6 +107,9 @@ async def _start() -> None:
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
     )
+    drafts.begin(app)
+    context.begin(app)
+    commands.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -111,7 +118,7 @@ async def _start() -> None:
     Events(
         perform=lambda event: perform(app, event),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
-        on_visible=lambda seen: visible.set() if seen else visible.clear(),
+        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
         is_busy=lambda: bool(running_transfers(store.state)),
     )
@@ -139,6 +146,12 @@ def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionTy
         gemini.connection_type(transport),
         browser_model.connection_type(BrowserLanguageModel()),
     )
+
+
+def _hidden(app: App, visible: asyncio.Event) -> None:
+    """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
+    visible.clear()
+    drafts.keep(app)
 
 
 async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:

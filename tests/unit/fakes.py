@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
-from modeltab.domain.errors import BadReply, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.errors import BadReply, BadRequest, Conflict, NotAModel, NotFound, WrongPassphrase
 from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
@@ -142,6 +142,17 @@ class JinjaTemplates:
             return jinja2.Environment().from_string(template).render(context)
         except jinja2.TemplateError as error:
             raise BadReply("The chat template could not be rendered here.", "", str(error)) from None
+
+
+class FakePdfs:
+    """Takes what follows a PDF's first line as its text, with a form feed between pages."""
+
+    async def pages(self, name: str, content: bytes) -> tuple[str, ...]:
+        """The text of each page."""
+        _, _, text = content.decode().partition("\n")
+        if text == "damaged":
+            raise BadRequest(f"{name} could not be read as a PDF.")
+        return tuple(text.split("\f"))
 
 
 class CannedResponse:
@@ -424,6 +435,33 @@ class DictRecords:
 def copied(value: Any) -> Any:
     """The value as it comes back from a database. TypeError when it is not JSON-like."""
     return json.loads(json.dumps(value, allow_nan=False))
+
+
+class DictDrafts:
+    """Drafts in a dictionary, copied as JSON on their way in and out. `problem` is what every write answers."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[str, Any] = {}
+        self.problem = ""
+
+    def read(self, place: str) -> Any:
+        """A copy."""
+        return copied(self.by_place.get(place))
+
+    def write(self, place: str, value: Any) -> str:
+        """Keeps a copy."""
+        if not self.problem:
+            self.by_place[place] = copied(value)
+        return self.problem
+
+    def remove(self, place: str) -> str:
+        """Forgets it."""
+        self.by_place.pop(place, None)
+        return ""
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self.by_place.clear()
 
 
 class DictImages:

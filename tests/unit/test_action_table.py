@@ -110,7 +110,7 @@ def test_the_names_are_found_wherever_they_may_stand():
 
 
 def test_the_edge_gives_only_names_that_are_in_the_table():
-    assert {"chat.new", "dialog.close", "models.add"} <= given()
+    assert {"chat.new", "dialog.close", "files.drop"} <= given()
     assert given() <= set(ACTIONS)
 
 

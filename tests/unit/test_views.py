@@ -24,21 +24,26 @@ from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
 from modeltab.sources.hugging_face import Choice, RepositoryFile
 from modeltab.state.store import (
+    NEW_CHAT,
     Alert,
     Attachment,
     Candidate,
     Choices,
+    ContextUse,
     Dialog,
     Facts,
     FileDetails,
     Generation,
     Listing,
+    Menu,
     Picker,
+    Queued,
     Removed,
     Route,
     Settings,
     State,
     Storage,
+    Suggestion,
 )
 from modeltab.views import message as message_view
 from modeltab.views.chat import PICKER_SHOWS
@@ -304,14 +309,15 @@ def test_a_conversation_has_no_empty_page():
 
 def test_the_composer_sends_attaches_and_opens_the_parameters():
     bar = region("composer-bar", at("chat"))
-    assert bar.names("button") == ["Attach", "Parameters", "Send"]
+    assert bar.names("button") == ["Attach", "Prompts", "Parameters", "Send"]
     assert not bar.one("button", "Send").disabled
     assert bar.one("button", "Send")["type"] == "submit"
 
 
-def test_while_an_answer_is_coming_stop_takes_the_place_of_send():
+def test_while_an_answer_is_coming_it_can_be_stopped_and_the_next_message_sent():
     generation = Generation("a", "c1", 0.0, 0.0, True)
-    assert region("composer-bar", at("chat", generation=generation)).names("button") == ["Attach", "Parameters", "Stop"]
+    bar = region("composer-bar", at("chat", generation=generation))
+    assert bar.names("button") == ["Attach", "Prompts", "Parameters", "Stop", "Send"]
 
 
 def test_an_attached_file_is_named_and_can_be_removed():
@@ -891,12 +897,16 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 
 #: What is on every page.
 AROUND = {"nav", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "dialog"}
+CHAT = {
+    *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu"),
+    *("attachments", "context-meter", "composer-bar"),
+}
 
 
 @pytest.mark.parametrize(
     ("page", "ids"),
     [
-        ("chat", {"model-picker", "conversation-earlier", "chat-empty", "attachments", "composer-bar"}),
+        ("chat", CHAT),
         ("models", {"page-models"}),
         ("connections", {"page-connections"}),
         ("settings", {"page-settings"}),
@@ -1002,6 +1012,10 @@ def everywhere(text: str) -> list[State]:
         catalogue=(CatalogueEntry(text, text, 10, text, (text,), why=text),),
         file_details=FileDetails(model.key, example=text, facts=inspected(text).facts, error=None),
         attachments=(Attachment("1", text, text),),
+        queue=(Queued("1", "c1", text, (Attachment("2", text, text),)), Queued("2", NEW_CHAT, text, waits=text)),
+        menu=Menu((Suggestion(text, text, text),), note=text),
+        context=ContextUse(10, 5, dropped=2, until=text),
+        new_parameters=Parameters(system_prompt=text),
         picker=Picker(True, ""),
     )
     fields = {field.name: text for field in FIELDS}

@@ -10,8 +10,9 @@ from modeltab.actions.engines import Turn
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
 from modeltab.domain.figures import completed, destination, estimate_tokens
-from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
+from modeltab.domain.messages import Conversation, Message, Messages, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
+from modeltab.domain.parameters import overlaid
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
@@ -50,8 +51,18 @@ def set_conversation(app: App, conversation: Conversation) -> None:
     app.update(conversations=listed, conversation=conversation if shown and shown.id == conversation.id else shown)
 
 
-def answer(app: App, conversation: Conversation, question: Message, model: Model, begun: Message | None = None) -> None:
-    """Let `model` answer `question` in a new message below it; with `begun`, go on where that answer ended."""
+def answer(
+    app: App,
+    conversation: Conversation,
+    question: Message,
+    model: Model,
+    begun: Message | None = None,
+    among: Messages | None = None,
+) -> None:
+    """Let `model` answer `question` in a new message below it; with `begun`, go on where that answer ended.
+
+    :param among: the conversation's messages before `question`, when it is not the one that is shown.
+    """
     provider = app.provider(model.connection_id)
     now = app.clock()
     message = Message(
@@ -68,11 +79,12 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
         went_to=destination_of(app, model.connection_id),
     )
     conversation = conversation._replace(leaf_id=message.id, updated=now)
-    asked = path(app.state.messages, question.id)
-    request = ChatRequest(model.name, (*asked, begun) if begun else asked, app.state.settings.parameters)
+    asked = path(app.state.messages if among is None else {**among, question.id: question}, question.id)
+    parameters = overlaid(app.state.settings.parameters, conversation.parameters)
+    request = ChatRequest(model.name, (*asked, begun) if begun else asked, parameters)
     generation = Generation(message.id, conversation.id, now, now, provider.capabilities.streaming)
     app.live = message
-    app.update(**with_message(app.state, message), generation=generation)
+    app.update(generation=generation, **(with_message(app.state, message) if among is None else {}))
     set_conversation(app, conversation)
     app.say("The answer is coming")
     app.answering = app.spawn(_run(app, conversation, question, model, provider, request))

@@ -14,6 +14,7 @@ from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
+from modeltab.state.drafts import Draft
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
 from modeltab.state.store import Alert, Facts, State, Storage, Store
@@ -141,6 +142,14 @@ class ImageStore(Protocol):
         ...
 
 
+class PdfReader(Protocol):
+    """Takes the text out of PDF files."""
+
+    async def pages(self, name: str, content: bytes) -> tuple[str, ...]:
+        """The text of each page. :raises BadRequest: when it cannot be read."""
+        ...
+
+
 class TemplateRenderer(Protocol):
     """Renders chat templates."""
 
@@ -190,6 +199,15 @@ class ComparisonRecords(Protocol):
     async def clear(self) -> None: ...
 
 
+class DraftRecords(Protocol):
+    """Where drafts are kept, each under its conversation's id; at once, so that a page that closes loses none."""
+
+    def read(self, place: str) -> Any: ...
+    def write(self, place: str, value: Any) -> str: ...
+    def remove(self, place: str) -> str: ...
+    def clear(self) -> None: ...
+
+
 class ConfigRecord(Protocol):
     """Where the configuration is kept."""
 
@@ -214,6 +232,9 @@ class App:
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
+    :ivar box: the conversation whose draft stands in the message box; `touched`, whether that has still to be kept.
+    :ivar unkept: drafts that have still to be written, by their conversations; `told_of_drafts`, whether the browser refuses.
+    :ivar working_queue: sees to the messages that wait for an answer's end.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
     """
@@ -226,6 +247,7 @@ class App:
         conversations: ConversationRecords,
         comparisons: ComparisonRecords,
         images: ImageStore,
+        drafts: DraftRecords,
         config: ConfigRecord,
         keys: KeyRing,
         transport: Transport,
@@ -236,6 +258,7 @@ class App:
         compose: Callable[[Parts, Sequence[ModelFile], str], ModelFile],
         open_url: Callable[[str], Awaitable[ModelFile]],
         templates: TemplateRenderer,
+        pdfs: PdfReader,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -245,6 +268,7 @@ class App:
         self.conversations = conversations
         self.comparisons = comparisons
         self.images = images
+        self.drafts = drafts
         self.config = config
         self.keys = keys
         self.transport = transport
@@ -255,6 +279,7 @@ class App:
         self.open_url = open_url
         self.read_catalogue = read_catalogue
         self.templates = templates
+        self.pdfs = pdfs
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None
@@ -271,6 +296,12 @@ class App:
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
+        self.box = ""
+        self.unkept: dict[str, Draft] = {}
+        self.touched = False
+        self.told_of_drafts = False
+        self.keeping_drafts: asyncio.Task[None] | None = None
+        self.working_queue: asyncio.Task[None] | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -34,6 +34,7 @@ def _conversation(record: object) -> Conversation | None:
 def new(app: App, event: UiEvent) -> None:
     """An empty conversation. It is kept from its first message on."""
     app.page.go("#/chat")
+    app.update(route=Route())  # before the browser tells of it: what is typed from now on belongs to the new chat
     _show(app, None, {})
     app.page.focus("message")
 

@@ -8,6 +8,7 @@ from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh_all
 from modeltab.domain.errors import BadRequest
 from modeltab.domain.messages import Conversation, Message
+from modeltab.domain.prompts import named
 from modeltab.state.records import (
     UnreadableError,
     config_from_json,
@@ -77,7 +78,7 @@ async def import_(app: App, event: UiEvent) -> None:
         value = json.loads(await file.text())
         if not isinstance(value, dict) or value.get("format") != EXPORT_FORMAT:
             raise UnreadableError("it is not an export of ModelTab")
-        connections, _ = config_from_json(value.get("config"))
+        connections, theirs = config_from_json(value.get("config"))
         conversations = [conversation_from_json(record) for record in _list(value, "conversations")]
         messages = [message_from_json(record) for record in _list(value, "messages")]
     except ValueError as error:
@@ -95,10 +96,21 @@ async def import_(app: App, event: UiEvent) -> None:
         await app.conversations.save(conversation_to_json(conversation), *map(message_to_json, own))
         new.append(conversation)
     app.update(conversations=tuple(sorted((*app.state.conversations, *new), key=lambda c: -c.updated)))
+    ours = app.state.settings
+    app.set_setting(prompts=_joined(ours.prompts, theirs.prompts), presets=_joined(ours.presets, theirs.presets))
     ids = {c.id for c in app.state.connections}
     types = {t.name for t in app.registry.types if not t.permanent}
     app.set_connections((*app.state.connections, *(c for c in connections if c.id not in ids and c.type in types)))
     app.say("1 conversation is imported" if len(new) == 1 else f"{len(new)} conversations are imported")
+
+
+def _joined(own: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Prompts, or presets, with those of an export; one that has the name of another here is told apart by its name."""
+    found = own
+    for item in theirs:
+        if item not in found:
+            found = (*found, item if named(found, item.name) is None else item._replace(name=f"{item.name} (imported)"))
+    return found
 
 
 def _list(value: dict[str, Any], name: str) -> list[Any]:
@@ -132,6 +144,9 @@ async def erase(app: App, event: UiEvent) -> None:
     await app.conversations.clear()
     await app.comparisons.clear()
     await app.images.clear()
+    app.unkept.clear()
+    app.touched = False
+    app.drafts.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host
         if host is None or connection.base_url:

@@ -120,6 +120,9 @@ class Drawing:
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
         if self._changed("list", f"{state.settings.conversation_sort} {state.search}"):
             element("conversation-list").scrollTop = 0
+        active = self._view.active_option(state)
+        if self._changed("active-option", active):
+            element("message").setAttribute("aria-activedescendant", active)
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:

@@ -51,6 +51,7 @@ class Events:
         for kind in ATTRIBUTES:
             _listen(js.document, kind, self._event)
         _listen(js.document, "keydown", self._shortcut)
+        _listen(js.document, "paste", self._pasted)
         _listen(js.document, "cancel", self._dialog_cancelled, capture=True)  # it does not bubble
         _listen(js.document, "visibilitychange", lambda _: on_visible(js.document.visibilityState == "visible"))
         _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
@@ -79,6 +80,13 @@ class Events:
         if event.altKey and event.code == "KeyN" and not event.ctrlKey and not event.metaKey:
             event.preventDefault()
             self._perform(UiEvent("chat.new"))
+
+    def _pasted(self, event: Any) -> None:
+        """Files that are pasted into the message box go with the message; text, also of a file's name, is pasted as text."""
+        files = list(event.clipboardData.files) if event.clipboardData else []
+        if files and event.target.id == "message" and not event.clipboardData.getData("text/plain"):
+            event.preventDefault()
+            self._perform(UiEvent("attach.files", files=tuple(map(BrowserFile, files))))
 
     def _dialog_cancelled(self, event: Any) -> None:
         if event.target.tagName == "DIALOG":
@@ -131,7 +139,7 @@ class Events:
         plain = [] if any(entries) else list(transfer.files)  # what a script made has no entries
         handles = [handle for entry in entries if entry for handle in await _files_of(entry)]
         if handles or plain:
-            self._perform(UiEvent("models.add", files=tuple(map(BrowserFile, handles or plain))))
+            self._perform(UiEvent("files.drop", files=tuple(map(BrowserFile, handles or plain))))
 
 
 async def _files_of(entry: Any) -> list[Any]:

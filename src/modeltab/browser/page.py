@@ -8,6 +8,7 @@ import js
 from pyodide.ffi import JsException
 
 from modeltab.browser.dom import element
+from modeltab.browser.growing import let_grow
 from modeltab.browser.interop import error_text, from_object, to_object
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import is_loopback
@@ -30,6 +31,7 @@ class BrowserPage:
     def __init__(self, on_focus: Callable[[str], None]) -> None:
         self.is_loopback = is_loopback(js.location.hostname)
         self._on_focus = on_focus
+        self._grow = let_grow("message")
 
     def value(self, element_id: str) -> str:
         """A field's text."""
@@ -38,6 +40,8 @@ class BrowserPage:
     def set_value(self, element_id: str, value: str) -> None:
         """Change a field's text."""
         element(element_id).value = value
+        if element_id == "message":
+            self._grow()
 
     def focus(self, element_id: str) -> None:
         """Put the focus there, with the next drawing."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.parameters import Parameters
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["streaming", "done", "stopped", "error"]
@@ -84,7 +85,10 @@ class Message(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A conversation's record. `leaf_id` is the last message of the path that is shown; `folder` is empty for none."""
+    """A conversation's record. `leaf_id` is the last message of the path that is shown; `folder` is empty for none.
+
+    :param parameters: its own, over the defaults; None where it has none.
+    """
 
     id: str
     title: str
@@ -93,6 +97,7 @@ class Conversation(NamedTuple):
     leaf_id: str | None = None
     pinned: bool = False
     folder: str = ""
+    parameters: Parameters | None = None
 
 
 def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from modeltab.domain.connections import Connection, clean_base_url
 from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
+from modeltab.domain.prompts import Preset, Prompt
 from modeltab.domain.requests import Parameters
 from modeltab.state.prices import price_to_json, prices_from_json
 from modeltab.state.store import SORTS, Settings
@@ -32,6 +33,10 @@ def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> R
         "settings": {
             **settings._asdict(),
             "parameters": _given(settings.parameters._asdict()),
+            "prompts": [prompt._asdict() for prompt in settings.prompts],
+            "presets": [
+                {**preset._asdict(), "parameters": _given(preset.parameters._asdict())} for preset in settings.presets
+            ],
             "prices": [price_to_json(price) for price in settings.prices],
         },
     }
@@ -75,7 +80,12 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         offline_only=value.get("offline_only") is True,
         auto_lock=_minutes(value.get("auto_lock")),
         model=model if isinstance(model, str) else "",
-        parameters=_parameters_from_json(value.get("parameters")),
+        parameters=parameters_from_json(value.get("parameters")),
+        prompts=tuple(_items(Prompt, value.get("prompts"), ("name", "text"))),
+        presets=tuple(
+            preset._replace(parameters=parameters_from_json(preset.parameters))
+            for preset in _items(Preset, value.get("presets"), ("name", "model"))
+        ),
         prices=prices_from_json(value.get("prices"), own=True),
         conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
         folded_folders=_texts_of(value.get("folded_folders")),
@@ -98,7 +108,8 @@ def _minutes(value: Any) -> int:
 _TEXT_PARAMETERS = frozenset({"system_prompt", "template", "reasoning", "extra_json"})
 
 
-def _parameters_from_json(value: Any) -> Parameters:
+def parameters_from_json(value: Any) -> Parameters:
+    """Parameters, as far as the values are what they should be."""
     kept = {}
     for name, item in value.items() if isinstance(value, Mapping) else ():
         right = isinstance(item, str) if name in _TEXT_PARAMETERS else isinstance(item, int | float)
@@ -109,7 +120,8 @@ def _parameters_from_json(value: Any) -> Parameters:
 
 def conversation_to_json(conversation: Conversation) -> Record:
     """A conversation's record."""
-    return conversation._asdict()
+    own = conversation.parameters
+    return {**conversation._asdict(), "parameters": _given(own._asdict()) if own else None}
 
 
 def conversation_from_json(value: Any) -> Conversation:
@@ -121,6 +133,8 @@ def conversation_from_json(value: Any) -> Conversation:
     fields["leaf_id"] = _text_or_none(fields.get("leaf_id"), "a conversation's leaf_id")
     fields["pinned"] = fields.get("pinned") is True  # as damaged as these two may be, the conversation is worth more
     fields["folder"] = fields["folder"] if isinstance(fields.get("folder"), str) else ""
+    own = fields.get("parameters")
+    fields["parameters"] = parameters_from_json(own) if isinstance(own, Mapping) else None
     return Conversation(**fields)
 
 

@@ -9,6 +9,7 @@ from modeltab.views import (
     conversations,
     copy_model,
     keys,
+    library,
     model_details,
     parameters,
     prices,
@@ -62,6 +63,8 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Copy model", copy_model.form(state, item)
     if item.name == "prices":
         return "Prices", prices.dialog(state, item)
+    if item.name in library.TITLES:
+        return library.TITLES[item.name], library.body(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
     if item.name == "conversation":
@@ -75,7 +78,9 @@ def _parameters(state: State, item: Dialog) -> Html:
     model = model_of(state, state.settings.model)
     facts = state.facts.get(model.connection_id) if model else None
     lead = f"For every model; what {model.name} cannot take is disabled." if model else "For every model that takes them."
-    return parameters.form(item, facts, lead)
+    if item.subject == "conversation":
+        lead += " An empty field follows the defaults."
+    return parameters.form(item, facts, lead, state.settings.parameters)
 
 
 def _preview(item: Dialog) -> Html:

@@ -7,12 +7,15 @@ from modeltab.state.listing import drawn_of
 from modeltab.state.store import State
 from modeltab.views import (
     chat,
+    command_menu,
     compare,
     compare_results,
     connections,
+    context_meter,
     conversations,
     dialog,
     models,
+    queue,
     settings,
     shell,
     transfers,
@@ -56,6 +59,9 @@ REGIONS = (
     Region("conversation-earlier", conversations.earlier, ("conversation", "messages", "first_shown"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
+    Region("composer-queue", queue.queue, ("queue", "conversation", "route", "editing"), "chat"),
+    Region("composer-menu", command_menu.menu, ("menu",), "chat"),
+    Region("context-meter", context_meter.meter, ("context", "settings"), "chat"),
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
@@ -101,6 +107,10 @@ class PageView:
     def compared(self, state: State) -> list[tuple[str, str]]:
         """(element id, text so far) of each answer that is flowing into the comparison that is shown."""
         return compare.streamed(state)
+
+    def active_option(self, state: State) -> str:
+        """The id of the option of the message box's list that Enter takes, empty while there is none."""
+        return command_menu.active_option(state)
 
     def title(self, state: State) -> str:
         """The document's title."""
