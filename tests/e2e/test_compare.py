@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
-from tests.e2e.conftest import App, ErrorLog, configuration
+from tests.e2e.conftest import MODEL, App, ErrorLog, OpenApp, configuration
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply
 
 
@@ -175,3 +175,18 @@ def test_a_price_that_is_set_in_settings_tells_what_an_answer_cost(compare: Comp
     answer = app.send("Why?")
     expect(answer).to_have_attribute("data-status", "done")
     expect(answer.locator("[data-part=stats]")).to_contain_text("$0.0020 (your price) · quick · 127.0.0.1")
+
+
+@pytest.mark.model
+def test_models_of_the_tab_answer_one_after_the_other(repository: str, open_app: OpenApp):
+    app = open_app(repository)
+    app.add_starter()
+    app.visit("Compare")
+    expect(app.page.get_by_role("heading", name="Compare")).to_be_visible()
+    for place in range(2):
+        choices(app).nth(place).select_option(label=MODEL.name)
+    ask(app, "Name one colour.")
+    expect(app.page.locator("#compare-columns")).to_contain_text("they answer one after the other")
+    answers = app.page.locator("#compare-columns article[data-status=done]")
+    expect(answers).to_have_count(2, timeout=120_000)
+    expect(answers.nth(1).locator("[data-part=stats]")).to_contain_text("stayed in this tab")

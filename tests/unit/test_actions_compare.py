@@ -141,6 +141,14 @@ async def test_each_column_is_a_region_named_by_its_model_with_its_figures():
     assert first.one("log", "Answers of quick")["aria-live"] == "off"
 
 
+async def test_an_answer_can_be_copied():
+    rig = await comparing()
+    await ask_all(rig)
+    button = drawn(rig).one("button", "Copy the answer of steady")
+    await rig.do("compare.copy", button["data-id"])
+    assert rig.page.clipboard == "slow.example 1"
+
+
 async def test_the_next_message_goes_on_with_each_columns_own_history():
     rig = await comparing()
     await ask_all(rig, "Why?")

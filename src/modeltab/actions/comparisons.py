@@ -181,6 +181,14 @@ def vote(app: App, event: UiEvent) -> None:
     app.say("The vote is kept; now the names are shown" if was_hidden else "The vote is kept")
 
 
+async def copy(app: App, event: UiEvent) -> None:
+    """Copy an answer's text."""
+    answer = app.state.compared.get(event.id)
+    if answer:
+        await app.page.copy(answer.text)
+        app.say("Copied")
+
+
 # ---- The list ----
 
 

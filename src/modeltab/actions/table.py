@@ -51,6 +51,7 @@ ACTIONS: dict[str, Action] = {
     "composer": chat.composer_key,
     "compare.add": comparisons.add_column,
     "compare.blind": comparisons.toggle_blind,
+    "compare.copy": comparisons.copy,
     "compare.export.csv": comparisons.export_csv,
     "compare.export.json": comparisons.export_json,
     "compare.key": comparing.key,

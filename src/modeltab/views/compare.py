@@ -42,7 +42,8 @@ _QUESTION = Template('<p class="compare-question">{text}</p>')
 _ANSWER = Template(
     '<article class="compare-answer" id="answer-{id}" data-role="assistant" data-status="{status}" aria-label="{name}">'
     '{waiting}{reasoning}<div class="prose message-text" data-part="text" id="answer-text-{id}" data-markdown="">{text}</div>'
-    '{error}<p class="message-stats" data-part="stats">{stats}</p></article>'
+    '{error}<footer class="compare-answer-foot"><span class="message-stats" data-part="stats">{stats}</span>{copy}</footer>'
+    "</article>"
 )
 _WAITING = Template(
     '<div class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>{text}</span></div>'
@@ -133,6 +134,7 @@ def _round(state: State, comparison: Comparison, round_: Round, column: Column, 
 def _answer(state: State, comparison: Comparison, answer: Message, name: str, is_last: bool) -> Html:
     coming = answer.status == "streaming"
     progress = state.compare_progress.get(answer.id, "") if coming else ""
+    copy = icon_button("copy", f"Copy the answer of {name}", "compare.copy", answer.id)
     return _ANSWER(
         id=answer.id,
         status=answer.status,
@@ -142,6 +144,7 @@ def _answer(state: State, comparison: Comparison, answer: Message, name: str, is
         text="" if coming else answer.text,
         error=_error(comparison, answer, is_last),
         stats="" if coming or comparison.hides_names else _figures(state, answer),
+        copy=copy if answer.text and not coming else EMPTY,
     )
 
 

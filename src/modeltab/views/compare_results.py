@@ -25,10 +25,10 @@ _CHART = Template(
     '<svg viewBox="0 0 320 {height}" role="img" aria-label="{label}">{bars}</svg></figure>'
 )
 _BAR = Template(
-    '<text class="chart-name" x="0" y="{name_y}">{name}</text><rect class="chart-track" x="0" y="{y}" width="320" height="10" '
-    'rx="3"></rect><rect class="chart-bar" x="0" y="{y}" width="{width}" height="10" rx="3">'
-    "<title>{name}: {value}</title></rect>"
-    '<text class="chart-value" x="320" y="{name_y}" text-anchor="end">{value}</text>'
+    '<g transform="translate(0 {top})"><text class="chart-name" x="0" y="12">{name}</text>'
+    '<rect class="chart-track" x="0" y="17" width="320" height="10" rx="3"></rect>'
+    '<rect class="chart-bar" x="0" y="17" width="{width}" height="10" rx="3"><title>{name}: {value}</title></rect>'
+    '<text class="chart-value" x="320" y="12" text-anchor="end">{value}</text></g>'
 )
 _LIST = Template(
     '<section class="compare-list" aria-label="Earlier comparisons"><h2>Comparisons</h2>'
@@ -86,8 +86,7 @@ def _chart(title: str, bars: list[tuple[str, float, str]], full: float) -> Html:
         _BAR(
             name=name if len(name) <= _NAME else name[: _NAME - 1] + "…",
             value=text,
-            name_y=place * _STEP + 12,
-            y=place * _STEP + 17,
+            top=place * _STEP,
             width=f"{320 * value / full:.1f}",
         )
         for place, (name, value, text) in enumerate(bars)
