@@ -9,7 +9,7 @@ import pytest
 
 from modeltab.actions.titles import cleaned
 from modeltab.domain.messages import Conversation, Message
-from modeltab.state.listing import ALL_ROWS, MESSAGES, MORE, WINDOW, Heading, page_of
+from modeltab.state.listing import MESSAGES, MORE, WINDOW, Heading, page_of
 from modeltab.state.store import Listing, Settings, State
 from modeltab.views import conversations as view
 from tests.unit.fakes import stop, words
@@ -194,8 +194,8 @@ def test_of_a_long_list_only_what_is_near_is_drawn_and_the_rest_is_room():
 
 
 def test_a_list_that_has_become_shorter_than_where_one_was_ends_with_its_last_row():
-    page = page_of(listing(ALL_ROWS + 1, listing=Listing(first=5000)))
-    assert page.first + len(page.rows) == page.total == ALL_ROWS + 1
+    page = page_of(listing(WINDOW + 1, listing=Listing(first=5000)))
+    assert page.first + len(page.rows) == page.total == WINDOW + 1
 
 
 async def test_scrolling_a_little_draws_nothing_anew(rig):

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 from modeltab.domain.messages import Conversation, Message, Messages, path
 from modeltab.state.store import State
 
-#: So many rows are drawn as they are; of more, only those near the ones that are seen.
-ALL_ROWS = 60
 #: Rows drawn at a time of a long list, some of them before the first that is seen.
 WINDOW, BEFORE = 44, 14
+#: The same for what a search has found: those rows are twice as high, and each keystroke draws them anew.
+FOUND_WINDOW, FOUND_BEFORE = 28, 9
 #: A long conversation is drawn from its end: so many messages at first, and so many more whenever earlier ones are wanted:
 #: as many as one frame or two can draw.
 MESSAGES, MORE = 40, 15
@@ -58,10 +58,9 @@ def words_of(query: str) -> tuple[str, ...]:
 def page_of(state: State) -> Page:
     """The rows that are drawn."""
     rows, conversations = _rows(state.conversations, state.search, state.listing.snippets, *_order(state))
-    if len(rows) <= ALL_ROWS:
-        return Page(rows, 0, len(rows), conversations)
-    first = max(0, min(state.listing.first - BEFORE, len(rows) - WINDOW))
-    return Page(rows[first : first + WINDOW], first, len(rows), conversations)
+    window, before = (FOUND_WINDOW, FOUND_BEFORE) if words_of(state.search) else (WINDOW, BEFORE)
+    first = max(0, min(state.listing.first - before, len(rows) - window))
+    return Page(rows[first : first + window], first, len(rows), conversations)
 
 
 def found(state: State) -> tuple[Conversation, ...]:
