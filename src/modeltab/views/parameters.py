@@ -77,7 +77,7 @@ def form(dialog: Dialog, facts: Facts | None, lead: str, defaults: Parameters) -
         lead=lead,
         fields=fields(dialog, facts, defaults if scope == "conversation" else Parameters()),
         reset=button("Use defaults", "parameters.reset"),
-        presets=button("Save and see presets", "presets.open"),
+        presets=button("Presets", "presets.open"),
         cancel=button("Cancel", "dialog.close"),
     )
 
