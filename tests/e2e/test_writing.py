@@ -91,7 +91,7 @@ def test_commands_and_prompts_by_keyboard(repository: str, open_app: OpenApp, ec
 
     box.fill("/frob")
     app.page.keyboard.press("Enter")
-    expect(app.page.get_by_text("“/frob” is not a command")).to_be_visible()
+    expect(app.page.locator(".menu-told")).to_contain_text("“/frob” is not a command")
     expect(app.page.locator("article")).to_have_count(0)
     box.fill("/temperature 0.5")
     app.page.keyboard.press("Enter")

@@ -281,3 +281,12 @@ async def test_what_was_told_of_is_sent_also_when_the_models_were_still_on_their
     await rig.do("chat.send")
     assert rig.texts == ["/frobnicate", "Hello there"]
     assert rig.state.menu.note == ""
+
+
+async def test_what_was_typed_as_parameters_is_saved_before_the_presets_are_shown(rig):
+    await rig.start(MODEL)
+    await rig.do("parameters.open")
+    await rig.do("presets.open", values={"temperature": "hot"})
+    assert dialog(rig).name == "Parameters"
+    await rig.do("presets.open", values={"temperature": "0.5"})
+    assert (dialog(rig).name, rig.state.settings.parameters.temperature) == ("Presets", 0.5)

@@ -287,3 +287,13 @@ async def test_the_meter_warns_before_the_context_overflows_and_says_what_would_
     assert "the first message “Tell me of whales" in shown
     rig.app.set_setting(parameters=Parameters(n_ctx=1000))
     assert "This is more than the 1,000 tokens" in parse(meter(rig.state)).text
+
+
+async def test_the_meter_follows_what_is_attached_while_an_answer_comes(rig):
+    gate = await waiting(rig)
+    await asyncio.sleep(0.01)
+    before = rig.state.context.used
+    rig.press("attach.files", files=(MemoryFile("notes.txt", "x" * 4000),))
+    await rig.until(lambda: rig.state.context.used >= before + 1004)
+    gate.set()
+    await rig.idle()

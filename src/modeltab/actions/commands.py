@@ -47,23 +47,29 @@ def take(app: App, text: str) -> bool:
         note = f"“/{match[1]}” is not a command. Press Enter or Send again to send it as text; /help lists the commands."
         if app.state.menu.note == note:
             return False
-        app.update(menu=Menu(note=note))
-        app.say(note)
+        _tell(app, Menu(note=note))
         return True
     argument = (match[2] or "").strip()
     if command.argument and not argument and command.name != "system":
-        app.update(menu=_menu(app.state, f"/{command.name} ")._replace(note=f"/{command.name} {command.argument}: say which."))
+        values = _menu(app.state, f"/{command.name} ")
+        _tell(app, values._replace(note=f"/{command.name} {command.argument}: say which."))
         return True
     try:
         command.run(app, argument)
     except ModelTabError as error:
-        app.update(menu=Menu(note=f"{error.message} {error.advice}"))
+        _tell(app, Menu(note=f"{error.message} {error.advice}"))
         return True
     app.update(menu=Menu())
     if app.page.value(drafts.BOX).strip() == text:
         app.page.set_value(drafts.BOX, "")
     drafts.touch(app)
     return True
+
+
+def _tell(app: App, menu: Menu) -> None:
+    """Show a note above the message box, and let it be heard."""
+    app.update(menu=menu)
+    app.say(menu.note)
 
 
 def begin(app: App) -> None:

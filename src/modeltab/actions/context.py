@@ -2,7 +2,7 @@
 
 from modeltab.actions.app import App
 from modeltab.state.context import context_use
-from modeltab.state.store import ContextUse, State
+from modeltab.state.store import State
 
 _WATCHED = ("conversation", "typed", "attachments", "settings", "models", "facts", "new_parameters")
 
@@ -13,8 +13,6 @@ def begin(app: App) -> None:
 
     def follow(state: State) -> None:
         watched: list[object] = [getattr(state, name) for name in _WATCHED]
-        if state.generation is not None and state.context != ContextUse() and seen and watched[0] is seen[0]:
-            return  # its figures come with its end
         watched.append(state.generation is None)
         if len(seen) != len(watched) or any(a is not b for a, b in zip(seen, watched, strict=True)):
             seen[:] = watched

@@ -9,7 +9,11 @@ from modeltab.state.updates import model_of, parameters_of
 
 
 def open_(app: App, event: UiEvent) -> None:
-    """Open the list."""
+    """Open the list. What was typed into the form "Parameters" is saved first: a preset is made of what applies."""
+    if app.state.dialog and app.state.dialog.name == "parameters":
+        parameters.save(app, event)
+        if app.state.dialog:
+            return  # something in it is wrong, and is told there
     app.update(dialog=Dialog("presets"))
 
 

@@ -120,9 +120,11 @@ class Drawing:
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
         if self._changed("list", f"{state.settings.conversation_sort} {state.search}"):
             element("conversation-list").scrollTop = 0
-        active = self._view.active_option(state)
+        active = self._view.active_option(state) if state.route.page == "chat" else ""
         if self._changed("active-option", active):
             element("message").setAttribute("aria-activedescendant", active)
+            if active:
+                element(active).scrollIntoView(to_object({"block": "nearest"}))
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:

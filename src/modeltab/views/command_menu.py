@@ -9,7 +9,7 @@ _ITEM = Template(
     'data-id="{place}">'
     '<span class="menu-label">{label}</span><span class="menu-note">{note}</span></div>'
 )
-_NOTE = Template('<p class="menu-told" role="status">{text}</p>')
+_NOTE = Template('<p class="menu-told">{text}</p>')
 
 
 def menu(state: State) -> Html:
