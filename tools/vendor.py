@@ -62,6 +62,10 @@ LIBRARIES = (
     Library("dompurify", "dompurify", {"dist/purify.es.mjs": ""}),
     Library("idiomorph", "idiomorph", {"dist/idiomorph.esm.js": ""}),
     Library("hash-wasm", "hash-wasm", {"dist/sha256.umd.min.js": ""}),
+    Library("@highlightjs/cdn-assets", "highlight", {"es/highlight.min.js": "highlight.mjs"}),
+    # Every browser that runs the app reads WOFF2, the first of the three kinds that the style sheet names.
+    Library("katex", "katex", {"dist/katex.mjs": "", "dist/katex.min.css": "katex.css"}),
+    Library("katex", "katex/fonts", {"dist/fonts/*.woff2": ""}),
     Library("@huggingface/jinja", "jinja", {"dist/index.js": ""}),
 )
 

@@ -21,6 +21,7 @@ from modeltab.actions import (
     parameters,
     picker,
     preview,
+    reading,
     settings,
     transfers,
 )
@@ -37,6 +38,7 @@ ACTIONS: dict[str, Action] = {
     "chat.new": conversations.new,
     "chat.send": chat.send,
     "chat.stop": chat.stop,
+    "code.copy": reading.copy_code,
     "composer": chat.composer_key,
     "connection.add": connection_form.open_add,
     "connection.adopt": connections.adopt,
@@ -70,6 +72,7 @@ ACTIONS: dict[str, Action] = {
     "keys.protect": keys.choose_protection,
     "keys.unlock": keys.open_unlock,
     "keys.unlock.save": keys.unlock,
+    "images.show": reading.show_images,
     "message.branch": chat.branch,
     "message.continue": chat.continue_,
     "message.copy": chat.copy,

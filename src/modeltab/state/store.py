@@ -245,6 +245,7 @@ class State(NamedTuple):
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
     :param deleted: the keys of the models whose deletion can still be undone.
+    :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     """
 
     route: Route = Route()
@@ -268,6 +269,7 @@ class State(NamedTuple):
     editing: str = ""
     generation: Generation | None = None
     attachments: tuple[Attachment, ...] = ()
+    image_hosts: tuple[str, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
     candidates: tuple[Candidate, ...] = ()
