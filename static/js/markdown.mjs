@@ -247,7 +247,7 @@ export class Blocks {
   constructor(md) {
     this.md = md;
     this.finished = []; // [{ source, html, labels }]
-    this.open = []; // HTML of the blocks that may change
+    this.open = []; // the blocks that may change: [{ html, code }]
     this._tail = "";
     this._endsInReturn = false;
     this._known = new Map(); // label → definition, in what is finished
@@ -271,7 +271,7 @@ export class Blocks {
       groups = groups.slice(count);
       this._found = new Map([...found].filter(([label]) => !this._known.has(label)));
     }
-    this.open = groups.map((group) => group.html);
+    this.open = groups;
     for (let n = before; n < this.finished.length; n++) changed.add(n);
     return changed;
   }
@@ -283,7 +283,12 @@ export class Blocks {
 
   /** The HTML of one block. */
   html(index) {
-    return index < this.finished.length ? this.finished[index].html : this.open[index - this.finished.length];
+    return (this.finished[index] ?? this.open[index - this.finished.length]).html;
+  }
+
+  /** What an unfinished block of code has so far: `{ language, content }`; null for every other block. */
+  code(index) {
+    return this.open[index - this.finished.length]?.code ?? null;
   }
 
   _finish(groups, lines, cut) {
@@ -325,7 +330,7 @@ export class Blocks {
     }
   }
 
-  /** The top-level blocks of `text`: `{ type, markup, start, end, html }`, in lines. Definitions are added to `found`. */
+  /** The top-level blocks of `text`: `{ type, markup, start, end, html, code }`, in lines. Definitions are added to `found`. */
   _parse(text, found, asked = new Set()) {
     const references = new Proxy({}, {
       get: (_, label) => (asked.add(label), this._known.get(label) ?? found.get(label)),
@@ -336,9 +341,10 @@ export class Blocks {
     const groups = [];
     for (let i = 0, from = 0; i < tokens.length; i++) {
       if (tokens[i].level > 0 || tokens[i].nesting > 0) continue;
-      const { type, markup, map } = tokens[from];
+      const { type, markup, map, info, content } = tokens[from];
+      const code = type === "fence" ? { language: info.trim().split(/\s+/)[0], content } : null;
       const html = this.md.renderer.render(tokens.slice(from, i + 1), this.md.options, env);
-      groups.push({ type, markup, start: map[0], end: map[1], html });
+      groups.push({ type, markup, start: map[0], end: map[1], html, code });
       from = i + 1;
     }
     return groups;

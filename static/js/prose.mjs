@@ -38,6 +38,9 @@ const FORMULA_OPTIONS = { throwOnError: true, strict: "ignore", trust: false, ma
 const markdown = createMarkdown();
 let highlighter = null; // highlight.js and KaTeX, once they are there
 let formulas = null;
+const LONG_CODE = 2000; // characters
+const UNFINISHED = null; // what stands for the HTML of a block whose newest text is not in its final form
+const lengths = new WeakMap(); // a block's <code> → { coloured, shown }: characters
 const loads = new Map(); // name → promise
 const texts = new Map(); // number of a [data-markdown] element that was just made → its text
 const shown = new WeakMap(); // element → { text, blocks: Blocks, html: [of what stands in it] }
@@ -70,19 +73,19 @@ export function settle(root) {
   if (!texts.size) return;
   for (const element of root.querySelectorAll("[data-markdown]")) {
     const text = texts.get(element.dataset.markdown);
-    if (text !== undefined) write(element, text);
+    if (text !== undefined) write(element, text, false);
   }
   texts.clear();
 }
 
-/** Show a text in an element. Where it only got longer, nothing but its last block is rendered. */
-export function write(element, text) {
+/** Show a text in an element. Where it only got longer, nothing but its last block is rendered; `grows`: more is to come. */
+export function write(element, text, grows = true) {
   let state = shown.get(element);
   if (!state || !text.startsWith(state.text) || element.childElementCount !== state.html.length) {
     state = { text: "", blocks: new Blocks(markdown), html: [] };
     shown.set(element, state);
     element.replaceChildren();
-  } else if (text === state.text) {
+  } else if (text === state.text && (grows || !state.html.includes(UNFINISHED))) {
     return;
   }
   const changed = state.blocks.append(text.slice(state.text.length));
@@ -98,12 +101,32 @@ export function write(element, text) {
   for (const n of places) {
     const html = state.blocks.html(n);
     if (state.html[n] === html) continue;
+    if (grows && n < state.html.length && extendCode(element.children[n], state.blocks.code(n))) {
+      state.html[n] = UNFINISHED;
+      continue;
+    }
     const node = nodeOf(html);
     if (n < state.html.length) patch(element.children[n], node);
     else fresh.push(node);
     state.html[n] = html;
   }
   element.append(...fresh);
+}
+
+/**
+ * Add what is new to a long block of code, without colours until there is a quarter more of it than when it was last
+ * coloured: colouring has to begin at the beginning, and each time would make it quadratic. False where it cannot be.
+ */
+function extendCode(block, fresh) {
+  const code = fresh && block.className === "code-block" && block.lastChild.firstChild;
+  if (!code || fresh.content.length < LONG_CODE || code.className !== `language-${fresh.language}`) return false;
+  const before = lengths.get(code);
+  if (!before || fresh.content.length > before.coloured * 1.25 || fresh.content.length < before.shown) return false;
+  const more = fresh.content.slice(before.shown);
+  if (code.lastChild?.nodeType === 3) code.lastChild.appendData(more);
+  else code.append(more);
+  before.shown = fresh.content.length;
+  return true;
 }
 
 /** All of a text, as an element: what write() shows of it. */
@@ -122,6 +145,7 @@ function patch(old, fresh) {
   } else if (old.nodeType !== 1) {
     if (old.data !== fresh.data) old.data = fresh.data;
   } else {
+    if (lengths.has(fresh)) lengths.set(old, lengths.get(fresh));
     let mine = old.firstChild;
     let theirs = fresh.firstChild;
     while (mine && theirs) {
@@ -224,8 +248,10 @@ function highlight(code, language) {
       refresh(".code-block code[class^=language-]", (code) => highlight(code, code.className.slice("language-".length)));
     });
   } else if (highlighter.getLanguage(language)) {
-    const html = highlighter.highlight(code.textContent, { language, ignoreIllegals: true }).value;
+    const text = code.textContent;
+    const html = highlighter.highlight(text, { language, ignoreIllegals: true }).value;
     code.replaceChildren(DOMPurify.sanitize(html, CODE_RULES));
+    lengths.set(code, { coloured: text.length, shown: text.length });
   }
 }
 

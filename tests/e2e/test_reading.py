@@ -48,7 +48,7 @@ const comparable = (root) => {
   const added = ["target", "rel", "data-host", "tabindex", "aria-label"];
   const write = (node) => {
     if (node.nodeType === 3) return JSON.stringify(node.data);
-    const meant = [...node.attributes].filter(a => !added.includes(a.name));
+    const meant = [...(node.attributes ?? [])].filter(a => !added.includes(a.name));
     const attributes = meant.map(a => ` ${a.name}=${a.value.trim()}`);
     const children = [...node.childNodes].filter(c => c.nodeType !== 3 || isText(c, node)).map(write);
     return `<${node.nodeName}${attributes.sort().join("")}>${children.join("")}</>`;
@@ -238,6 +238,30 @@ def test_a_text_that_streams_in_is_at_every_moment_what_it_is_as_a_whole(reader:
     texts = [case["markdown"] for case in examples()]
     joined = ["".join(texts[(n * step) % len(texts)] + "\n" * (n % 2) for step in (1, 7, 13)) for n in range(1, 400)]
     assert reader.evaluate(STREAMED, [*texts, *joined, *HARD]) == []
+
+
+def test_a_long_block_of_code_has_all_its_text_while_it_grows_and_all_its_colours_in_the_end(reader: Page):
+    code = "".join(f"value_{n} = compute({n}, 'text')  # why\n" for n in range(200))
+    for end in ("```\n", "```", "", "```\n\nMore.\n"):
+        found = reader.evaluate(
+            """async ([text, code]) => {
+              const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
+              render("```python\\nx\\n```");
+              const sample = () => render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword");
+              while (!sample()) await new Promise(r => setTimeout(r, 20));
+              const element = document.createElement("div");
+              for (let end = 40; end < text.length; end += 40) {
+                write(element, text.slice(0, end));
+                const shown = element.querySelector("code")?.textContent.trimEnd() ?? "";
+                if (end < code.length && shown !== text.slice(10, end).trimEnd()) return [end, shown];
+              }
+              write(element, text);
+              write(element, text, false);
+              return element.innerHTML === render(text).innerHTML;
+            }""",
+            [f"```python\n{code}{end}", code],
+        )
+        assert found is True, end
 
 
 def api(answer: str) -> ScriptedServer:

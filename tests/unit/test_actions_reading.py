@@ -16,6 +16,7 @@ def rig() -> Rig:
 
 
 async def test_code_is_copied_as_it_is_and_the_copy_is_announced(rig: Rig):
+    await rig.start()
     await rig.do("code.copy", value="a < b\n")
     assert (rig.page.clipboard, rig.state.status) == ("a < b\n", "Copied")
 

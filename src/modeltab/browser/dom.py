@@ -32,6 +32,8 @@ NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
 STREAMED = frozenset({"messages", "generation"})
 PAUSE_MS = 50
+#: The least pause as a multiple of what the drawing took: what takes long is drawn less often.
+REST = 4
 
 
 class Drawing:
@@ -121,8 +123,10 @@ class Drawing:
         self._frame_asked = False
         state, self._pending = self._pending, None
         if state is not None:
+            began = js.performance.now()
             self.draw(state)
-            self._rest_until = js.performance.now() + PAUSE_MS
+            now = js.performance.now()
+            self._rest_until = now + max(PAUSE_MS, REST * (now - began))
 
     def _changed(self, name: str, value: str) -> bool:
         before = self._drawn.get(name)
