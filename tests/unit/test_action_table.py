@@ -80,6 +80,8 @@ def named() -> set[str]:
                 found |= in_markup(node.value)
     for tree in trees("actions"):
         found.update(in_questions(tree))
+    prose = (ROOT / "static" / "js" / "prose.mjs").read_text(encoding="utf-8")  # makes the controls in answers
+    found.update(re.findall(r"dataset\.action = \"([^\"]+)\"", prose))
     return found
 
 

@@ -170,11 +170,20 @@ def _ui_event(event: Any, source: Any, action: str) -> UiEvent:
     return UiEvent(
         action,
         id=source.getAttribute("data-id") or "",
-        value=str(getattr(source, "value", "") or ""),
+        value=_value(source),
         values=_values(form) if form else {},
         key=_key(event) if event.type == "keydown" and not event.isComposing else "",
         files=files,
     )
+
+
+def _value(source: Any) -> str:
+    """A field's text; of a button with `data-takes`, the text of what that selector finds in the part that it stands in."""
+    selector = source.getAttribute("data-takes")
+    if selector:
+        block, _, inner = selector.partition(" ")
+        return str(source.closest(block).querySelector(inner).textContent)
+    return str(getattr(source, "value", "") or "")
 
 
 def _key(event: Any) -> str:

@@ -357,6 +357,7 @@ class State(NamedTuple):
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
+    :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     """
 
     route: Route = Route()
@@ -394,6 +395,7 @@ class State(NamedTuple):
     menu: Menu = Menu()
     context: ContextUse = ContextUse()
     new_parameters: Parameters | None = None
+    image_hosts: tuple[str, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
     candidates: tuple[Candidate, ...] = ()

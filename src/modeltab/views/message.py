@@ -20,6 +20,8 @@ _REASONING = Template(
     '<div class="prose" data-part="reasoning" data-markdown="">{text}</div></details>'
 )
 _PROSE = Template('<div class="prose message-text" data-part="text" data-markdown="">{text}</div>')
+#: The text that is coming is not in the view: it is `streamed`, and what is shown of it stays.
+_LIVE = Template('<div class="prose message-text" data-part="text" data-markdown="live"></div>')
 _PLAIN = Template('<div class="plain message-text" data-part="text">{text}</div>')
 _WAITING = Template(
     '<div class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>{text}</span></div>'
@@ -78,7 +80,7 @@ def _body(item: Message, editing: bool, generation: Generation | None) -> Html:
         return _PLAIN(text=item.text)
     if item.status == "streaming" and not item.text:
         return _WAITING(text=generation.progress if generation else "")
-    return _PROSE(text="" if item.status == "streaming" else item.text)
+    return _LIVE() if item.status == "streaming" else _PROSE(text=item.text)
 
 
 def _error(item: Message) -> Html:
