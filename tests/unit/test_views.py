@@ -881,7 +881,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 @pytest.mark.parametrize(
     ("page", "ids"),
     [
-        ("chat", {"model-picker", "chat-empty", "attachments", "composer-bar"}),
+        ("chat", {"model-picker", "chat-empty", "attachments", "composer-bar", "chat-export"}),
         ("models", {"page-models"}),
         ("connections", {"page-connections"}),
         ("settings", {"page-settings"}),

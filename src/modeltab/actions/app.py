@@ -10,6 +10,7 @@ from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
+from modeltab.exchange.values import Reading
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
@@ -87,8 +88,20 @@ class Page(Protocol):
         """To the clipboard."""
         ...
 
-    def save_file(self, name: str, text: str) -> None:
-        """Let the browser save a file."""
+    def save_file(self, name: str, content: str | Sequence[bytes], media_type: str = "application/json") -> None:
+        """Let the browser save a file: a text, or pieces that come one after the other."""
+        ...
+
+    def address(self, route: str) -> str:
+        """The page's address with another hash."""
+        ...
+
+    def has_folders(self) -> bool:
+        """Whether this browser lets a page write into a folder."""
+        ...
+
+    async def pick_folder(self) -> "Folder | None":
+        """Ask for a folder to write into, None when the person chooses none. :raises StorageFailed: when it is refused."""
         ...
 
     def reload(self) -> None:
@@ -101,6 +114,20 @@ class Page(Protocol):
 
     async def persist(self) -> bool:
         """Ask the browser to keep the storage."""
+        ...
+
+
+class Folder(Protocol):
+    """A folder of this machine. A file is replaced only when it is written as a whole."""
+
+    name: str
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Add to a file, which may lie in a folder of it. :raises StorageFailed: when the system refuses."""
+        ...
+
+    async def finish(self) -> None:
+        """Close the file that was written last."""
         ...
 
 
@@ -149,6 +176,7 @@ class ConversationRecords(Protocol):
 
     async def all(self) -> list[dict[str, Any]]: ...
     async def messages(self, conversation_id: str) -> list[dict[str, Any]]: ...
+    async def taken(self, ids: list[str]) -> list[str]: ...
     async def save(self, conversation: dict[str, Any] | None, *messages: dict[str, Any]) -> None: ...
     async def delete_messages(self, ids: list[str]) -> None: ...
     async def delete(self, conversation_id: str) -> None: ...
@@ -174,6 +202,7 @@ class App:
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
+    :ivar found: what was read from the files that are about to be imported.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
@@ -226,6 +255,7 @@ class App:
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
+        self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -16,7 +16,7 @@ from modeltab.browser.interop import module, to_object
 from modeltab.state.store import State
 from modeltab.views.html import Html, join
 from modeltab.views.page import PageView
-from modeltab.views.shell import PAGES
+from modeltab.views.shell import PLACES
 
 #: Views escape what they are given, so ids and names are ours; DOMPurify need not guard them against clobbering.
 #: They write a person's texts into attributes as they are, "</script>" included: the fragment is never text again.
@@ -24,7 +24,7 @@ VIEW_RULES = {
     "RETURN_DOM_FRAGMENT": True,
     "SANITIZE_DOM": False,
     "SAFE_FOR_XML": False,
-    "ADD_ATTR": ["aria-current", "enterkeyhint"],
+    "ADD_ATTR": ["aria-current", "enterkeyhint", "webkitdirectory"],
 }
 #: What a model wrote gets no ids, no classes but a code block's language, no forms, no media, and links of three kinds.
 MARKDOWN_RULES = {
@@ -103,7 +103,7 @@ class Drawing:
         """Draw the state now."""
         self._shown = state
         if self._changed("page", state.route.page):
-            for name, _ in PAGES:
+            for name, _ in PLACES:
                 element(f"page-{name}").hidden = name != state.route.page
         title = self._view.title(state)
         if self._changed("title", title):

@@ -7,6 +7,7 @@ from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.exchange import Exchange
 from modeltab.domain.keys import KeysStatus
 from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
@@ -274,6 +275,7 @@ class State(NamedTuple):
     choices: Choices | None = None
     catalogue: tuple[CatalogueEntry, ...] = ()
     file_details: FileDetails | None = None
+    exchange: Exchange = Exchange()
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

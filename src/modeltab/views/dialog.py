@@ -2,7 +2,7 @@
 
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
-from modeltab.views import add_model, connection_form, connections, copy_model, keys, model_details, parameters
+from modeltab.views import add_model, connection_form, connections, copy_model, exchange, keys, model_details, parameters
 from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button, form_error, icon_button
 
@@ -50,6 +50,10 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Unlock keys", keys.unlock_form(item)
     if item.name == "copy-model":
         return "Copy model", copy_model.form(state, item)
+    if item.name == "export":
+        return "Export conversation", exchange.export_form(item)
+    if item.name == "import":
+        return "Import", exchange.import_form(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
     if item.name == "parameters":

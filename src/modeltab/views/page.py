@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from modeltab.domain.messages import path
 from modeltab.state.store import State
-from modeltab.views import chat, connections, dialog, models, settings, shell, transfers
+from modeltab.views import chat, connections, dialog, exchange, models, settings, shared, shell, transfers
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
-TITLES = dict(shell.PAGES)
+TITLES = dict(shell.PLACES)
 
 
 class Region(NamedTuple):
@@ -30,6 +30,7 @@ _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
     *("candidates", "choices", "catalogue", "file_details", "storage", "device"),
+    "exchange",
 )
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
@@ -43,7 +44,9 @@ REGIONS = (
     Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "exchange"), "settings"),
+    Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
+    Region("page-shared", shared.page, ("exchange",), "shared"),
 )
 
 
