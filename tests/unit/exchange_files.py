@@ -102,7 +102,8 @@ def open_webui(messages: list[dict[str, Any]], current: str, title: str = "Ferns
 
 def owui_message(id_: str, parent: str | None, role: str, content: str, **more: Any) -> dict[str, Any]:
     """A message of it."""
-    base = {"id": id_, "parentId": parent, "childrenIds": [], "role": role, "content": content, "timestamp": 1_700_000_010}
+    base: dict[str, Any] = {"id": id_, "parentId": parent, "childrenIds": [], "role": role, "content": content}
+    base["timestamp"] = 1_700_000_010
     return {**base, **({"model": "llama3.2:3b", "modelName": "Llama", "done": True} if role == "assistant" else {}), **more}
 
 

@@ -168,6 +168,16 @@ async def test_a_conversation_that_cannot_be_read_is_told_by_its_title_and_the_r
     )
 
 
+@pytest.mark.parametrize("time", [-1, 1e19, "yesterday", None, True])
+async def test_a_time_that_is_none_does_not_cost_the_conversation(time):
+    value = chatgpt(*BRANCHED, current="a2")
+    for place in (value, *(node["message"] for node in value["mapping"].values() if node["message"])):
+        place["create_time"] = place["update_time"] = time
+    thread = await thread_of([value])
+    assert said(thread)[-1] == ("assistant", "Nothing.")
+    assert 0 <= thread.conversation.updated < 1e11
+
+
 async def test_a_ring_of_parents_ends():
     ring = [chatgpt_node("a", "b", "user", "One"), chatgpt_node("b", "a", "assistant", "Two")]
     thread = await thread_of([chatgpt(*ring, current="b")])
@@ -202,6 +212,13 @@ async def test_open_webuis_tree_is_read_with_reasoning_figures_images_and_the_sy
     assert (answer.model, answer.stats) == ("llama3.2:3b", Stats(prompt_tokens=7, completion_tokens=3))
     assert (thread.conversation.created, thread.conversation.updated) == (1_700_000_000, 1_700_000_200)
     assert len(thread.messages) == 4
+
+
+async def test_versions_of_the_same_second_keep_their_order():
+    messages = [owui_message("u", None, "user", "Hi"), *(owui_message(i, "u", "assistant", i) for i in "zyxw")]
+    thread = await thread_of([open_webui(messages, "w")])
+    found = {m.id: m for m in thread.messages}
+    assert [m.text for m in versions(found, shown(thread)[1])] == list("zyxw")
 
 
 async def test_the_oldest_open_webui_had_a_mere_list():

@@ -10,6 +10,7 @@ import pytest
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.exchange import Exchange, ImportPreview, Shared, SharedMessage
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
 from modeltab.domain.requests import Parameters
@@ -885,6 +886,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
         ("models", {"page-models"}),
         ("connections", {"page-connections"}),
         ("settings", {"page-settings"}),
+        ("shared", {"page-shared"}),
     ],
 )
 def test_only_what_can_be_seen_is_drawn(page, ids):
@@ -986,6 +988,11 @@ def everywhere(text: str) -> list[State]:
         file_details=FileDetails(model.key, example=text, facts=inspected(text).facts, error=None),
         attachments=(Attachment("1", text, text),),
         picker=Picker(True, ""),
+        exchange=Exchange(
+            ImportPreview(text, text, 2, 3, 1, 1, (text,), True, True, (text,)),
+            Shared(text, (SharedMessage("user", text), SharedMessage("assistant", text, text, text))),
+            working=text,
+        ),
     )
     fields = {field.name: text for field in FIELDS}
     dialogs = [
@@ -994,10 +1001,12 @@ def everywhere(text: str) -> list[State]:
         Dialog("connection", "server", {"type": "local-llm", "name": text, "base_url": text, "model": text}, text, error),
         Dialog("parameters", values=fields, error=error),
         Dialog("confirm", text, {"title": text, "confirm": text, "action": text}, text),
+        Dialog("export", text, error=error),
+        Dialog("import"),
     ]
     editing = state._replace(editing="q", search=text)
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
-    pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings")]
+    pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings", "shared")]
     return [state, editing, offering, *pages, *(state._replace(dialog=dialog) for dialog in dialogs)]
 
 
@@ -1018,7 +1027,7 @@ def test_no_text_of_a_person_a_model_or_a_server_adds_an_element_or_an_attribute
         assert tags(tricky) == tags(plain)
 
 
-@pytest.mark.parametrize("state", everywhere("text"), ids=range(11))
+@pytest.mark.parametrize("state", everywhere("text"), ids=range(14))
 def test_every_page_is_well_formed_and_every_control_in_it_has_a_name(state):
     view = PageView()
     for html in [*view.regions(state).values(), *(html for _, html in view.messages(state))]:

@@ -44,11 +44,11 @@ def unpacked(text: str) -> Shared:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         unpacking = zlib.decompressobj(wbits=-15)
         content = unpacking.decompress(data, _MAX_UNPACKED)
-        if not unpacking.eof:
-            raise UnreadableError("it is cut off, or too large")
-        value = json.loads(content)
+        value: Any = json.loads(content) if unpacking.eof else None
     except (ValueError, binascii.Error, zlib.error, RecursionError):
         raise UnreadableError("it is cut off or damaged") from None
+    if not unpacking.eof:
+        raise UnreadableError("it is cut off, or too large")
     if not isinstance(at(value, "v"), int):
         raise UnreadableError("it is not a conversation")
     if value["v"] > _VERSION:

@@ -91,9 +91,14 @@ async def build(head: Head, nodes: Sequence[Node]) -> Built:
     images: dict[str, Load] = {}
     missing = 0
     messages: dict[str, Message] = {}
-    times = [node.created for node in kept if node.created > 0]
-    first = head.created or min(times, default=head.updated)
+    times = [time for time in (_time(node.created) for node in kept) if time]
+    first = _time(head.created) or min(times, default=_time(head.updated))
+    taken: set[tuple[str | None, float]] = set()
     for number, node in enumerate(kept):
+        created = _time(node.created) or first + number / 1000
+        while (node.parent, created) in taken:  # versions stand in the order of their times, so no two may be of the same
+            created += 0.001
+        taken.add((node.parent, created))
         refs = []
         for picture in node.pictures:
             ref = await _reference(picture)
@@ -108,7 +113,7 @@ async def build(head: Head, nodes: Sequence[Node]) -> Built:
             ids[node.parent] if node.parent else None,
             _ROLES[node.role],
             node.text,
-            node.created or first + number / 1000,  # in the order in which they stand in the file
+            created,
             node.status,
             node.reasoning,
             node.model,
@@ -120,10 +125,15 @@ async def build(head: Head, nodes: Sequence[Node]) -> Built:
     title = head.title.strip() or title_from(next((node.text for node in kept if node.role == "user"), ""))
     shown = ids.get(place_of.get(head.leaf or "") or "")
     root = next(message.id for message in messages.values() if message.parent_id is None)
-    updated = head.updated or max(times, default=first)
+    updated = _time(head.updated) or max(times, default=first)
     conversation = Conversation(conversation_id, title, first, updated, shown or newest_leaf(messages, root))
     problems = (f"“{title}”: {_images(missing)} in the file.",) if missing else ()
     return Built(Thread(conversation, tuple(messages.values())), images, problems)
+
+
+def _time(seconds: float) -> float:
+    """A time, 0 when it cannot be one: before 1970, or thousands of years ahead."""
+    return seconds if 0 < seconds < 1e11 else 0.0
 
 
 def own_id(*names: str) -> str:

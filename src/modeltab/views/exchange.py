@@ -18,8 +18,9 @@ _IMPORT = Template(
 _FACTS = Template('<dl class="details">{items}</dl>')
 _FACT = Template("<div><dt>{name}</dt><dd>{value}</dd></div>")
 _SETTINGS = Template(
-    '<label class="check"><input type="checkbox" name="settings" value="yes" {?checked}>'
-    "<span>Take over the settings, too: theme, parameters, chosen model. They replace yours.</span></label>"
+    '<div class="check"><input type="checkbox" id="import-settings" name="settings" value="yes" {?checked}>'
+    '<label for="import-settings">Take over the settings, too: theme, parameters, chosen model. They replace yours.</label>'
+    "</div>"
 )
 _PROBLEMS = Template('<div class="import-problems"><p>{lead}</p><ul aria-label="What cannot be imported">{items}</ul></div>')
 _PROBLEM = Template("<li>{text}</li>")
@@ -89,7 +90,7 @@ def _lead(preview: ImportPreview, item: Dialog) -> str:
         return f"Importing: {preview.done} of {preview.conversations} conversations"
     if _is_empty(preview):
         return f"Nothing in {preview.file} can be imported."
-    return f"{preview.file} is from {preview.source}. What is here already stays as it is."
+    return f"{preview.file}, from {preview.source}. What is here already stays as it is."
 
 
 def _facts(preview: ImportPreview) -> Html:
