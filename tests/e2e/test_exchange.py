@@ -7,8 +7,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.e2e.conftest import App, OpenApp
-from tests.e2e.test_safety import TRICKS, assert_harmless
-from tests.servers.model_files import sparse_gguf
+from tests.e2e.test_safety import TRICKS, api, assert_harmless
 from tests.unit.exchange_files import PNG, PNG_URL, chatgpt, chatgpt_node, nextchat, nextchat_session
 
 KEY = "sk-end-to-end-0123456789"
@@ -109,14 +108,14 @@ def test_another_apps_export_comes_in_with_images_leaves_as_files_and_comes_back
 
 
 def test_a_link_is_read_by_somebody_else_as_text_and_kept_only_on_request(
-    repository: str, open_app: OpenApp, echo_api: str, models: Path, context: BrowserContext
+    repository: str, open_app: OpenApp, context: BrowserContext
 ):
-    sparse_gguf(models / "echo.gguf", 1000)
     context.grant_permissions(["clipboard-read", "clipboard-write", "local-network-access"])
-    app = open_app(repository, api=echo_api)
-    app.choose_model("echo.gguf")
     text = "\n\n".join(["Is **this** ![x](http://127.0.0.1:1/beacon.png) safe?", *TRICKS])
-    expect(app.send(text)).to_have_attribute("data-status", "done")
+    with api(answer=text) as server:
+        app = open_app(repository, api=server.url)
+        app.choose_model("a.gguf")
+        expect(app.send(text)).to_have_attribute("data-status", "done")
     app.page.get_by_role("button", name="Export", exact=True).click()
     app.page.get_by_role("dialog").get_by_role("button", name="Copy link").click()
     expect(app.page.get_by_role("status", name="Status")).to_have_text("The link is copied")
@@ -134,7 +133,7 @@ def test_a_link_is_read_by_somebody_else_as_text_and_kept_only_on_request(
     assert_harmless(other.page)
     other.reload()
     expect(shared.locator("article")).to_have_count(2)
-    assert not [url for url in asked if "beacon" in url or "echo" in url]
+    assert not [url for url in asked if "beacon" in url]
     other.page.get_by_role("button", name="Keep a copy").click()
     expect(other.page.locator("#conversation article")).to_have_count(2)
     assert "/shared/" not in other.page.url
