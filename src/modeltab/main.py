@@ -32,6 +32,7 @@ from modeltab.browser.vault import WebCryptoVault
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ModelTabError
+from modeltab.domain.exchange import Exchange
 from modeltab.providers import (
     anthropic,
     browser_model,
@@ -106,6 +107,7 @@ async def _start() -> None:
         keys=keyring.status(),
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
+        exchange=Exchange(has_folders=page.has_folders()),
     )
     drafts.begin(app)
     context.begin(app)

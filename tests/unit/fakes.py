@@ -278,6 +278,30 @@ def stop(reason: str = "stop") -> Json:
     return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
 
+class MemoryFolder:
+    """A folder of a person's machine. What is written is in `files` once its file is closed."""
+
+    name = "Backups"
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self._open: tuple[str, list[bytes]] = ("", [])
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Adds to a file; another name closes the one before."""
+        if name != self._open[0]:
+            await self.finish()
+            self._open = (name, [])
+        self._open[1].append(content)
+
+    async def finish(self) -> None:
+        """Closes the file that is open."""
+        name, pieces = self._open
+        if name:
+            self.files[name] = b"".join(pieces)
+        self._open = ("", [])
+
+
 class FakePage:
     """The page's fields and address. A new address is told to `on_hash` a moment later, as a browser does."""
 
@@ -290,7 +314,8 @@ class FakePage:
         self.clicked: list[str] = []
         self.theme = "auto"
         self.clipboard = ""
-        self.saved: dict[str, str] = {}
+        self.saved: dict[str, Any] = {}
+        self.folder: MemoryFolder | None = None
         self.reloads = 0
         self.keeps_storage = False
         self.prices: tuple[Price, ...] = ()
@@ -329,9 +354,21 @@ class FakePage:
         """To the clipboard."""
         self.clipboard = text
 
-    def save_file(self, name: str, text: str) -> None:
-        """Keeps the file."""
-        self.saved[name] = text
+    def save_file(self, name: str, content: str | Sequence[bytes], media_type: str = "application/json") -> None:
+        """Keeps the file, a text as text."""
+        self.saved[name] = content if isinstance(content, str) else b"".join(content)
+
+    def address(self, route: str) -> str:
+        """The page's address with another hash."""
+        return f"https://modeltab.test/{route}"
+
+    def has_folders(self) -> bool:
+        """Whether there is a folder to choose."""
+        return self.folder is not None
+
+    async def pick_folder(self) -> MemoryFolder | None:
+        """The folder that a test has put there."""
+        return self.folder
 
     def reload(self) -> None:
         """Counts it."""
@@ -377,6 +414,11 @@ class DictRecords:
         if self.reading:
             await self.reading.wait()
         return found
+
+    async def taken(self, ids: list[str]) -> list[str]:
+        """Those of the ids that messages have."""
+        await self._pass()
+        return [id_ for id_ in ids if id_ in self.by_id]
 
     async def save(self, conversation: Record | None, *messages: Record) -> None:
         """Writes records."""

@@ -11,6 +11,7 @@ from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Column, Comparison, Outcome, Round
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.exchange import Exchange, ImportPreview, Shared, SharedMessage
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
 from modeltab.domain.prices import Price
@@ -898,7 +899,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 #: What is on every page.
 AROUND = {"nav", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "dialog"}
 CHAT = {
-    *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu"),
+    *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu", "chat-export"),
     *("attachments", "context-meter", "composer-bar"),
 }
 
@@ -910,6 +911,7 @@ CHAT = {
         ("models", {"page-models"}),
         ("connections", {"page-connections"}),
         ("settings", {"page-settings"}),
+        ("shared", {"page-shared"}),
     ],
 )
 def test_only_what_can_be_seen_is_drawn(page, ids):
@@ -1017,6 +1019,11 @@ def everywhere(text: str) -> list[State]:
         context=ContextUse(10, 5, dropped=2, until=text),
         new_parameters=Parameters(system_prompt=text),
         picker=Picker(True, ""),
+        exchange=Exchange(
+            ImportPreview(text, text, 2, 3, 1, 1, (text,), True, True, (text,)),
+            Shared(text, (SharedMessage("user", text), SharedMessage("assistant", text, text, text))),
+            working=text,
+        ),
     )
     fields = {field.name: text for field in FIELDS}
     dialogs = [
@@ -1027,12 +1034,14 @@ def everywhere(text: str) -> list[State]:
         Dialog("prices", values=dict.fromkeys(("host", "model", "input", "output", "cached"), text), note=text, error=error),
         Dialog("conversation", "c1", {"title": text, "folder": text, "pinned": "yes"}, text, error),
         Dialog("confirm", text, {"title": text, "confirm": text, "action": text}, text),
+        Dialog("export", text, error=error),
+        Dialog("import"),
     ]
     found = Listing(snippets={"c1": text, "c2": text})
     editing = state._replace(editing="q", search=f"{text} a", listing=found)
     selecting = editing._replace(listing=found._replace(selected=frozenset({"c1"})))
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
-    pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings")]
+    pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings", "shared")]
     compares = comparing(state, text, error)
     return [state, editing, selecting, offering, *pages, *compares, *(state._replace(dialog=dialog) for dialog in dialogs)]
 

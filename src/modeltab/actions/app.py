@@ -11,6 +11,7 @@ from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
 from modeltab.domain.prices import Price
+from modeltab.exchange.values import Reading
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
@@ -89,8 +90,20 @@ class Page(Protocol):
         """To the clipboard."""
         ...
 
-    def save_file(self, name: str, text: str) -> None:
-        """Let the browser save a file."""
+    def save_file(self, name: str, content: str | Sequence[bytes], media_type: str = "application/json") -> None:
+        """Let the browser save a file: a text, or pieces that come one after the other."""
+        ...
+
+    def address(self, route: str) -> str:
+        """The page's address with another hash."""
+        ...
+
+    def has_folders(self) -> bool:
+        """Whether this browser lets a page write into a folder."""
+        ...
+
+    async def pick_folder(self) -> "Folder | None":
+        """Ask for a folder to write into, None when the person chooses none. :raises StorageFailed: when it is refused."""
         ...
 
     def reload(self) -> None:
@@ -107,6 +120,20 @@ class Page(Protocol):
 
     async def read_prices(self) -> tuple[Price, ...]:
         """The list prices that come with the app; none where they cannot be read."""
+        ...
+
+
+class Folder(Protocol):
+    """A folder of this machine. A file is replaced only when it is written as a whole."""
+
+    name: str
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Add to a file, which may lie in a folder of it. :raises StorageFailed: when the system refuses."""
+        ...
+
+    async def finish(self) -> None:
+        """Close the file that was written last."""
         ...
 
 
@@ -163,6 +190,7 @@ class ConversationRecords(Protocol):
 
     async def all(self) -> list[dict[str, Any]]: ...
     async def messages(self, conversation_id: str) -> list[dict[str, Any]]: ...
+    async def taken(self, ids: list[str]) -> list[str]: ...
     async def save(self, conversation: dict[str, Any] | None, *messages: dict[str, Any]) -> None: ...
     async def clear(self) -> None: ...
 
@@ -231,6 +259,7 @@ class App:
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
+    :ivar found: what was read from the files that are about to be imported.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
     :ivar box: the conversation whose draft stands in the message box; `touched`, whether that has still to be kept.
     :ivar unkept: drafts that have still to be written, by their conversations; `told_of_drafts`, whether the browser refuses.
@@ -302,6 +331,7 @@ class App:
         self.told_of_drafts = False
         self.keeping_drafts: asyncio.Task[None] | None = None
         self.working_queue: asyncio.Task[None] | None = None
+        self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()

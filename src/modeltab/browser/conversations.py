@@ -39,6 +39,11 @@ class Conversations:
         query = database.table("messages").where(to_object({"conversation_id": conversation_id}))
         return from_object(await query.toArray())  # type: ignore[no-any-return]
 
+    async def taken(self, ids: list[str]) -> list[str]:
+        """Those ids that messages of any conversation have already."""
+        database = await self._database()
+        return from_object(await database.table("messages").where("id").anyOf(to_object(ids)).primaryKeys())  # type: ignore[no-any-return]
+
     async def save(self, conversation: Record | None, *messages: Record) -> None:
         """Write a conversation's record and some messages, new or changed."""
         database = await self._database()

@@ -17,7 +17,7 @@ from modeltab.browser.interop import module, to_object
 from modeltab.state.store import State
 from modeltab.views.html import Html, join
 from modeltab.views.page import PageView
-from modeltab.views.shell import PAGES
+from modeltab.views.shell import PLACES
 
 #: Views escape what they are given, so ids and names are ours; DOMPurify need not guard them against clobbering.
 #: They write a person's texts into attributes as they are, "</script>" included: the fragment is never text again.
@@ -25,7 +25,7 @@ VIEW_RULES = {
     "RETURN_DOM_FRAGMENT": True,
     "SANITIZE_DOM": False,
     "SAFE_FOR_XML": False,
-    "ADD_ATTR": ["aria-current", "enterkeyhint"],
+    "ADD_ATTR": ["aria-current", "enterkeyhint", "webkitdirectory"],
 }
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
@@ -91,7 +91,7 @@ class Drawing:
         """Draw the state now."""
         self._shown = state
         if self._changed("page", state.route.page):
-            for name, _ in PAGES:
+            for name, _ in PLACES:
                 element(f"page-{name}").hidden = name != state.route.page
         hosts = allowed_hosts(state)
         if hosts != self._image_hosts:
@@ -218,7 +218,7 @@ class Drawing:
         for element_id, text in streamed:
             part = js.document.getElementById(element_id)
             if part and self._compared.get(element_id) != text:
-                self._idiomorph.morph(part, self._prose(text), self._inside)
+                self._prose.write(part, text)
                 self._compared[element_id] = text
 
     def _fragment(self, html: Html) -> Any:

@@ -8,6 +8,7 @@ from modeltab.domain.comparisons import Comparison
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.exchange import Exchange
 from modeltab.domain.keys import KeysStatus
 from modeltab.domain.messages import Conversation, ImageRef, Message
 from modeltab.domain.models import Model
@@ -403,6 +404,7 @@ class State(NamedTuple):
     catalogue: tuple[CatalogueEntry, ...] = ()
     prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
+    exchange: Exchange = Exchange()
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

@@ -41,7 +41,8 @@ _HIDDEN = Template('<h2 class="compare-hidden">{name}</h2>')
 _QUESTION = Template('<p class="compare-question">{text}</p>')
 _ANSWER = Template(
     '<article class="compare-answer" id="answer-{id}" data-role="assistant" data-status="{status}" aria-label="{name}">'
-    '{waiting}{reasoning}<div class="prose message-text" data-part="text" id="answer-text-{id}" data-markdown="">{text}</div>'
+    '{waiting}{reasoning}'
+    '<div class="prose message-text" data-part="text" id="answer-text-{id}" data-markdown="{flow}">{text}</div>'
     '{error}<footer class="compare-answer-foot"><span class="message-stats" data-part="stats">{stats}</span>{copy}</footer>'
     "</article>"
 )
@@ -141,6 +142,7 @@ def _answer(state: State, comparison: Comparison, answer: Message, name: str, is
         name=name if comparison.hides_names else answer.model or name,
         waiting=_WAITING(text=progress) if progress else EMPTY,
         reasoning=_REASONING(text=answer.reasoning) if answer.reasoning else EMPTY,
+        flow="live" if coming else "",
         text="" if coming else answer.text,
         error=_error(comparison, answer, is_last),
         stats="" if coming or comparison.hides_names else _figures(state, answer),

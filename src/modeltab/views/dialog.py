@@ -8,6 +8,7 @@ from modeltab.views import (
     connections,
     conversations,
     copy_model,
+    exchange,
     keys,
     library,
     model_details,
@@ -65,6 +66,10 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Prices", prices.dialog(state, item)
     if item.name in library.TITLES:
         return library.TITLES[item.name], library.body(state, item)
+    if item.name == "export":
+        return "Export conversation", exchange.export_form(item)
+    if item.name == "import":
+        return "Import", exchange.import_form(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
     if item.name == "conversation":

@@ -14,16 +14,18 @@ from modeltab.views import (
     context_meter,
     conversations,
     dialog,
+    exchange,
     models,
     queue,
     settings,
+    shared,
     shell,
     transfers,
 )
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
-TITLES = dict(shell.PAGES)
+TITLES = dict(shell.PLACES)
 
 
 class Region(NamedTuple):
@@ -45,6 +47,7 @@ _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
     *("conversations", "candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
+    "exchange",
 )
 _LIST = ("conversations", "conversations_loaded", "conversation", "search", "listing", "settings")
 REGIONS = (
@@ -69,7 +72,9 @@ REGIONS = (
     Region("compare-columns", compare.columns, _COMPARED, "compare"),
     Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
     Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices"), "settings"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange"), "settings"),
+    Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
+    Region("page-shared", shared.page, ("exchange",), "shared"),
 )
 
 

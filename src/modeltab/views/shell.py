@@ -12,6 +12,9 @@ PAGES = (
     ("settings", "Settings"),
 )
 
+#: What an address may lead to: the pages of the navigation, and what is shown only by its own address.
+PLACES = (*PAGES, ("shared", "Shared conversation"))
+
 _LINK = Template(
     '<a class="nav-link" href="#/{page}" aria-current="{current}"><span class="icon icon-{page}" aria-hidden="true"></span>'
     "{text}</a>"
