@@ -4,18 +4,24 @@ First the files are read and a person sees what is in them; then it is added. No
 what is here already is not added again.
 """
 
-
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+from modeltab.actions.answer import keep
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import BadRequest, ModelTabError
-from modeltab.domain.exchange import ImportPreview
+from modeltab.domain.exchange import ImportPreview, Shared, Thread
+from modeltab.domain.images import media_type_of
+from modeltab.domain.messages import Conversation, Message, Role
 from modeltab.domain.prompts import named
+from modeltab.exchange import link
 from modeltab.exchange.recognise import Source, read
-from modeltab.exchange.values import Reading
-from modeltab.state.records import UnreadableError
-from modeltab.state.store import Dialog, Settings
+from modeltab.exchange.tree import own_id
+from modeltab.exchange.values import Load, Reading
+from modeltab.state.records import UnreadableError, conversation_to_json, message_to_json
+from modeltab.state.store import Dialog, Settings, State
 
 _TELL_EVERY = 20
 _FORMATS = "Choose an export of ModelTab, ChatGPT, Open WebUI, llama.cpp or NextChat, as it was saved: .zip, .json or .jsonl."
