@@ -115,15 +115,14 @@ def test_a_model_file_is_copied_into_the_tab_with_progress_and_cancel(repository
     expect(card).to_contain_text(re.compile(r"\d+% · .* of 3\.0 GB"))
     card.get_by_role("button", name="Cancel big.gguf").click()
     expect(card).to_have_attribute("data-phase", "cancelled")
-    left = app.page.evaluate(
+    app.page.wait_for_function(
         """async () => {
-          const root = await navigator.storage.getDirectory(), names = [];
+          const root = await navigator.storage.getDirectory();
           for (const folder of ["models", "partial"])
-            for await (const name of (await root.getDirectoryHandle(folder)).keys()) names.push(name);
-          return names;
+            for await (const name of (await root.getDirectoryHandle(folder)).keys()) return false;
+          return true;
         }"""
     )
-    assert left == []
     expect(app.page.get_by_role("heading", name="No models yet")).to_be_visible()
 
 

@@ -93,8 +93,8 @@ class OpfsModels:
         return tuple(part for part in records if _LOCK + part.name not in held)
 
     async def discard(self, name: str) -> None:
-        """Delete a part and its record, unless a tab is writing it."""
-        if _LOCK + name in await _held_locks():
+        """Delete a part and its record, unless another tab is writing it."""
+        if not await _is_let_go(name):
             return
         partial = await _directory("partial")
         for entry in (name, name + _RECORD):
@@ -203,6 +203,15 @@ async def _remove(directory: Any, name: str) -> None:
             problem = error
         await asyncio.sleep(_CLOSE_PAUSE_S)
     raise _explain(error_name(problem), error_text(problem), name)
+
+
+async def _is_let_go(name: str) -> bool:
+    """Whether no worker has a part's lock. One that has just ended may still have it for a moment."""
+    for _ in range(_CLOSE_TRIES):
+        if _LOCK + name not in await _held_locks():
+            return True
+        await asyncio.sleep(_CLOSE_PAUSE_S)
+    return False
 
 
 async def _held_locks() -> set[str]:
