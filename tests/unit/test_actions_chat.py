@@ -9,7 +9,7 @@ import pytest
 from modeltab.actions.attachments import MAX_ATTACHMENT_BYTES
 from modeltab.domain.errors import EngineFailed, StorageFull
 from modeltab.domain.messages import versions
-from modeltab.state.store import Attachment
+from modeltab.state.writing import Attachment
 from tests.servers.scripted import Reply, json_reply
 from tests.unit.conftest import EchoServer
 from tests.unit.fakes import MemoryFile, stop, words

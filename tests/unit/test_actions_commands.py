@@ -14,9 +14,9 @@ from modeltab.state.updates import parameters_of
 from modeltab.views.command_menu import active_option, menu
 from modeltab.views.page import PageView
 from tests.servers.scripted import ScriptedServer, json_reply
-from tests.unit.fakes import MemoryFile
 from tests.unit.markup import Node, parse
 from tests.unit.rig import SERVER, TAB, Rig
+from tests.unit.test_exchange_archive import exported, read_in
 
 MODEL = f"{TAB}/small.gguf"
 
@@ -191,11 +191,11 @@ async def test_a_prompt_has_a_name_of_its_own_and_a_text(rig, name, text):
 async def test_prompts_and_presets_come_along_in_an_export_and_nothing_is_overwritten(rig):
     await rig.start(MODEL)
     rig.app.set_setting(prompts=(Prompt("A", "theirs"), Prompt("B", "b")), presets=(Preset("P", MODEL, Parameters(seed=1)),))
-    await rig.do("data.export")
+    archive = await exported(rig)
     other = Rig()
     await other.start()
     other.app.set_setting(prompts=(Prompt("A", "mine"),))
-    await other.do("data.import", files=(MemoryFile("e.json", rig.page.saved["modeltab-export.json"]),))
+    await read_in(other, archive)
     assert other.state.settings.prompts == (Prompt("A", "mine"), Prompt("A (imported)", "theirs"), Prompt("B", "b"))
     assert other.state.settings.presets == (Preset("P", MODEL, Parameters(seed=1)),)
 

@@ -12,7 +12,7 @@ from modeltab.domain.messages import Stats
 from modeltab.domain.requests import Parameters
 from modeltab.state.context import context_use
 from modeltab.state.drafts import Draft, draft_from_json, draft_to_json
-from modeltab.state.store import NEW_CHAT, Attachment, Queued
+from modeltab.state.writing import NEW_CHAT, Attachment, Queued
 from modeltab.views.context_meter import meter
 from modeltab.views.queue import queue
 from tests.unit.fakes import MemoryFile, stop, words

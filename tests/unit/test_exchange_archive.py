@@ -22,7 +22,7 @@ from modeltab.exchange import archive, link, recognise, zip_reader
 from modeltab.exchange.values import Entry
 from modeltab.exchange.zip_writer import ZipWriter
 from modeltab.state.records import UnreadableError, config_to_json, conversation_to_json, message_to_json
-from modeltab.state.store import Attachment
+from modeltab.state.writing import Attachment
 from tests.servers.transport import run
 from tests.unit.exchange_files import PNG, chatgpt, chatgpt_node, unzipped, zipped
 from tests.unit.fakes import MemoryFile, MemoryFolder, copied

@@ -25,27 +25,22 @@ from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
 from modeltab.sources.hugging_face import Choice, RepositoryFile
 from modeltab.state.store import (
-    NEW_CHAT,
     Alert,
-    Attachment,
     Candidate,
     Choices,
-    ContextUse,
     Dialog,
     Facts,
     FileDetails,
     Generation,
     Listing,
-    Menu,
     Picker,
-    Queued,
     Removed,
     Route,
     Settings,
     State,
     Storage,
-    Suggestion,
 )
+from modeltab.state.writing import NEW_CHAT, Attachment, ContextUse, Menu, Queued, Suggestion
 from modeltab.views import message as message_view
 from modeltab.views.chat import PICKER_SHOWS
 from modeltab.views.html import Html

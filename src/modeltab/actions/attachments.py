@@ -3,13 +3,14 @@
 import hashlib
 
 from modeltab.actions import drafts, onboarding
-from modeltab.actions.app import App, TextFile, UiEvent
+from modeltab.actions.app import App, UiEvent
+from modeltab.actions.ports import TextFile
 from modeltab.domain.errors import ModelTabError, StorageFailed, StorageFull
 from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
 from modeltab.domain.messages import ImageRef
 from modeltab.domain.models import split_key
 from modeltab.state.context import about
-from modeltab.state.store import Attachment
+from modeltab.state.writing import Attachment
 
 #: A text file larger than this would fill any context.
 MAX_ATTACHMENT_BYTES = 1_000_000

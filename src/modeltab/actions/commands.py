@@ -11,8 +11,9 @@ from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.messages import title_from
 from modeltab.domain.prompts import named
 from modeltab.domain.requests import Parameters
-from modeltab.state.store import Dialog, Menu, State, Suggestion
+from modeltab.state.store import Dialog, State
 from modeltab.state.updates import all_models, connection_name, own_parameters
+from modeltab.state.writing import Menu, Suggestion
 from modeltab.views.parameters import FIELDS, Field
 
 _COMMAND = re.compile(r"/([a-z][a-z-]*)(?:\s+(.*))?\Z", re.DOTALL | re.IGNORECASE)

@@ -9,8 +9,9 @@ import asyncio
 from modeltab.actions.app import App
 from modeltab.domain.errors import StorageFull
 from modeltab.state.drafts import Draft, draft_from_json, draft_to_json
-from modeltab.state.store import NEW_CHAT, Attachment, Menu, State
+from modeltab.state.store import State
 from modeltab.state.updates import place_of
+from modeltab.state.writing import NEW_CHAT, Attachment, Menu
 
 BOX = "message"
 #: Seconds from a keystroke until what stands in the message box is kept.

@@ -7,8 +7,8 @@ from modeltab.actions.app import App, UiEvent
 from modeltab.actions.sending import begun, begun_elsewhere, post, title_text
 from modeltab.domain.messages import Conversation, Message, Messages
 from modeltab.state.records import UnreadableError, message_from_json
-from modeltab.state.store import NEW_CHAT, Attachment, Queued
 from modeltab.state.updates import model_of
+from modeltab.state.writing import NEW_CHAT, Attachment, Queued
 
 #: Why a queue waits, by how the answer before it ended.
 REASONS = {"stopped": "The answer was stopped.", "error": "The answer failed."}

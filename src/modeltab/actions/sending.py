@@ -6,8 +6,8 @@ from modeltab.actions.app import App
 from modeltab.actions.attachments import with_attachments
 from modeltab.domain.messages import Conversation, Message, Messages, title_from
 from modeltab.domain.models import Model
-from modeltab.state.store import Attachment
 from modeltab.state.updates import with_message
+from modeltab.state.writing import Attachment
 
 
 def begun(app: App, text: str) -> Conversation:

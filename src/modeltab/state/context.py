@@ -5,8 +5,9 @@ import re
 from modeltab.domain.messages import Message, path, title_from
 from modeltab.domain.models import split_key
 from modeltab.domain.parameters import Parameters
-from modeltab.state.store import ContextUse, State
+from modeltab.state.store import State
 from modeltab.state.updates import model_of, parameters_of
+from modeltab.state.writing import ContextUse
 
 #: Characters a token, about; and tokens that a chat template adds to each message, about.
 CHARACTERS = 4

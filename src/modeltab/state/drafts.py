@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from modeltab.domain.messages import ImageRef
 from modeltab.domain.parameters import Parameters
 from modeltab.state.records import parameters_from_json
-from modeltab.state.store import Attachment, Queued
+from modeltab.state.writing import Attachment, Queued
 
 Record = dict[str, Any]
 

@@ -10,7 +10,7 @@ from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.exchange import Exchange
 from modeltab.domain.keys import KeysStatus
-from modeltab.domain.messages import Conversation, ImageRef, Message
+from modeltab.domain.messages import Conversation, Message
 from modeltab.domain.models import Model
 from modeltab.domain.prices import Price
 from modeltab.domain.prompts import Preset, Prompt
@@ -22,6 +22,7 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
 
 #: The orders of the list of conversations.
 SORTS = ("newest", "oldest", "title")
@@ -247,83 +248,6 @@ class Generation(NamedTuple):
     now: float
     streaming: bool
     progress: str = ""
-
-
-class Attachment(NamedTuple):
-    """A file that goes with the next message: a text, or an image.
-
-    :param digest: the SHA-256 of the text, under which it is kept for the draft; empty where it could not be kept.
-    :param pages: how many pages it has, 0 where it has none.
-    """
-
-    id: str
-    name: str
-    text: str = ""
-    image: ImageRef | None = None
-    digest: str = ""
-    pages: int = 0
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether its text has still to be read from where it is kept."""
-        return bool(self.digest) and not self.text
-
-
-class Queued(NamedTuple):
-    """A message that goes when the answer that is coming is done.
-
-    :param place: the id of its conversation, or `NEW_CHAT`.
-    :param waits: why it does not go by itself, empty when it does.
-    :param urgent: whether it goes next, although the answer before it was stopped.
-    """
-
-    id: str
-    place: str
-    text: str
-    attachments: tuple[Attachment, ...] = ()
-    waits: str = ""
-    urgent: bool = False
-
-
-#: What stands for the conversation that has not begun, where a draft or a queue is named by its conversation's id.
-NEW_CHAT = "new"
-
-
-class Suggestion(NamedTuple):
-    """One line of the list above the message box.
-
-    :param text: what the message box has when it is taken.
-    :param is_whole: whether that can be done at once, rather than go on to be typed.
-    """
-
-    text: str
-    label: str
-    note: str = ""
-    is_whole: bool = False
-
-
-class Menu(NamedTuple):
-    """What the message box offers while a command is typed, which one is active, and what there is to tell of it."""
-
-    items: tuple[Suggestion, ...] = ()
-    active: int = 0
-    note: str = ""
-
-
-class ContextUse(NamedTuple):
-    """What the next request would take of the model's context, in tokens.
-
-    :param size: the context, None where it is unknown; `reserve`, what of it the answer may need.
-    :param is_counted: whether most of it was counted by the model's server, rather than estimated from its characters.
-    :param dropped: how many of the oldest messages do not fit beside the answer; `until`, how the last of them begins.
-    """
-
-    used: int = 0
-    size: int | None = None
-    reserve: int = 0
-    is_counted: bool = False
-    dropped: int = 0
-    until: str = ""
 
 
 class Device(NamedTuple):

@@ -8,7 +8,8 @@ from modeltab.domain.messages import Message
 from modeltab.domain.models import Model, ModelState, split_key
 from modeltab.domain.parameters import Parameters, overlaid
 from modeltab.domain.transfers import ACTIVE, Transfer
-from modeltab.state.store import NEW_CHAT, State
+from modeltab.state.store import State
+from modeltab.state.writing import NEW_CHAT
 
 Changes = dict[str, Any]
 

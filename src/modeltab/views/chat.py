@@ -3,8 +3,9 @@
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.models import Model, split_key
 from modeltab.state.context import about
-from modeltab.state.store import Attachment, State
+from modeltab.state.store import State
 from modeltab.state.updates import all_models, connection_name, model_of
+from modeltab.state.writing import Attachment
 from modeltab.views import format as fmt
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, icon_button

@@ -1,6 +1,7 @@
 """What the message box offers while a command is typed: a list to complete from, and what there is to tell of it."""
 
-from modeltab.state.store import State, Suggestion
+from modeltab.state.store import State
+from modeltab.state.writing import Suggestion
 from modeltab.views.html import EMPTY, Html, Template, join
 
 _LIST = Template('<div class="menu-items" role="listbox" id="menu-items" aria-label="Commands">{items}</div>')

@@ -1,7 +1,8 @@
 """The context meter by the message box: how much of what the model can look back on is used."""
 
 from modeltab.domain.models import split_key
-from modeltab.state.store import ContextUse, State
+from modeltab.state.store import State
+from modeltab.state.writing import ContextUse
 from modeltab.views.html import EMPTY, Html, Template, join
 
 _PLAIN = Template('<p class="context-text">{text}</p>')

@@ -1,7 +1,8 @@
 """The queue above the message box: what goes when the answer is done, or waits to be told to."""
 
-from modeltab.state.store import Queued, State
+from modeltab.state.store import State
 from modeltab.state.updates import place_of
+from modeltab.state.writing import Queued
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, icon_button
 
