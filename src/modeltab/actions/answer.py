@@ -1,12 +1,14 @@
 """An answer, from the request to its end: what comes in is shown, and kept, as it comes."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from modeltab.actions import doctor
 from modeltab.actions.app import App
+from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
-from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
+from modeltab.actions.tabs import claim_of
+from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, Unreachable, record_of
 from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
 from modeltab.domain.requests import (
@@ -23,12 +25,14 @@ from modeltab.domain.requests import (
 )
 from modeltab.providers.base import Provider
 from modeltab.providers.retrying import generate
-from modeltab.state.records import conversation_to_json, message_to_json
+from modeltab.state.records import message_to_json
 from modeltab.state.store import Generation
 from modeltab.state.updates import with_message, with_model_state
 
-#: An answer that is coming is kept this often, in seconds: what a closed lid can cost at most.
-KEEP_EVERY = 1.0
+#: An answer that is coming is kept this often, in seconds: with the writing itself, a crash costs less than a second of it.
+KEEP_EVERY = 0.5
+#: And the other tabs are told of it this often.
+TELL_EVERY = 0.2
 
 
 def new_conversation(app: App, text: str) -> Conversation:
@@ -80,6 +84,7 @@ async def _run(
     """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
     ticking = app.spawn(_tick(app))
     intake = Intake(app)
+    app.tabs.claim(claim_of(intake.message.id))
     try:
         await keep(app, conversation, question, intake.message)
         await ensure_unlocked(app, app.connection(model.connection_id))
@@ -104,6 +109,7 @@ async def _run(
         try:
             await intake.keep()
         finally:
+            app.tabs.release(claim_of(intake.message.id))
             app.answering = None
             app.update(generation=None)
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
@@ -166,7 +172,7 @@ async def _tick(app: App) -> None:
 
 
 class Intake:
-    """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
+    """An answer as it comes in: events → the message, in the state and, every `KEEP_EVERY` seconds, on record."""
 
     def __init__(self, app: App) -> None:
         assert app.live is not None
@@ -174,7 +180,9 @@ class Intake:
         self.finished = False
         self._app = app
         self._started = app.clock()
-        self._kept = self._started
+        self._told = self._started
+        self._due = self._started
+        self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -233,12 +241,26 @@ class Intake:
         if shown and shown.id == message.conversation_id:
             app.update(**with_message(app.state, message))
         now = app.clock()
-        if now - self._kept >= KEEP_EVERY and (self._keeping is None or self._keeping.done()):
-            self._kept = now
-            self._keeping = app.spawn(keep(app, None, message))
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            app.tabs.tell({"kind": "progress", "message": message_to_json(message)})
+        if self._keeping is None or self._keeping.done():
+            self._due = now + KEEP_EVERY
+            self._wake.clear()
+            self._keeping = app.spawn(self._keep_soon())
+        elif now >= self._due:
+            self._wake.set()  # the timers of a tab that is not seen come late
+
+    async def _keep_soon(self) -> None:
+        """Keep what there is a little later: also when nothing more comes by then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), KEEP_EVERY)
+        if self.message.status == "streaming":
+            await keep(self._app, None, self.message)
 
     async def keep(self) -> None:
         """Keep the answer as it is, after any writing that still goes on."""
+        self._wake.set()
         if self._keeping is not None:
             await self._keeping
         await keep(self._app, None, self.message)
@@ -252,13 +274,3 @@ def with_call(calls: tuple[ToolCall, ...], delta: ToolCallDelta) -> tuple[ToolCa
     call = grown[delta.place]
     grown[delta.place] = ToolCall(delta.id or call.id, delta.name or call.name, call.arguments + delta.arguments)
     return tuple(grown)
-
-
-async def keep(app: App, conversation: Conversation | None, *messages: Message) -> None:
-    """Write a conversation and messages on record. Where the browser keeps nothing, that is told, and the chat goes on."""
-    try:
-        record = conversation_to_json(conversation) if conversation else None
-        await app.conversations.save(record, *map(message_to_json, messages))
-    except Exception as error:
-        advice = "Leave private browsing, allow site data for this page, or free disk space; copy what you want to keep."
-        app.alert(StorageFailed("This conversation cannot be kept: the browser's storage refuses it.", advice, str(error)))

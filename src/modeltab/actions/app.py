@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from modeltab.actions.tabs import Alone, Tabs
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import AddressSpace, Connection
 from modeltab.domain.diagnosis import PageFacts, Permission
@@ -16,6 +17,7 @@ from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
 from modeltab.state.store import Alert, Facts, State, Storage, Store
+from modeltab.state.unkept import Unkept
 from modeltab.state.updates import connection
 
 
@@ -175,6 +177,8 @@ class App:
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
+    :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
+    :ivar unkept: what of conversations could not be written yet.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
     """
@@ -227,6 +231,9 @@ class App:
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
+        self.tabs: Tabs = Alone()
+        self.watched: set[str] = set()
+        self.unkept = Unkept()
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()
 

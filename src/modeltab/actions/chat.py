@@ -2,10 +2,11 @@
 
 import hashlib
 
-from modeltab.actions.answer import answer, keep, new_conversation, set_conversation
+from modeltab.actions.answer import answer, new_conversation, set_conversation
 from modeltab.actions.app import App, TextFile, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.actions.conversations import show
+from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.errors import KeysLocked, ModelTabError
 from modeltab.domain.images import HEAD_BYTES, MAX_IMAGE_BYTES, media_type_of
@@ -83,7 +84,9 @@ def _is_answering(app: App) -> bool:
     """Whether an answer is coming, which is told: there is one at a time."""
     if app.state.generation:
         app.alert(ModelTabError("An answer is still coming.", "Stop it, or wait for its end, then try again."))
-    return app.state.generation is not None
+    elif app.state.elsewhere:
+        app.alert(ModelTabError("An answer is coming in another tab.", "Stop it, or wait for its end, then try again."))
+    return bool(app.state.generation or app.state.elsewhere)
 
 
 def composer_key(app: App, event: UiEvent) -> bool:
@@ -95,7 +98,9 @@ def composer_key(app: App, event: UiEvent) -> bool:
 
 
 def stop(app: App, event: UiEvent) -> None:
-    """Stop the answer that is coming. Its text stays."""
+    """Stop the answer that is coming, here or in another tab. Its text stays."""
+    if app.state.generation is None and app.state.elsewhere:
+        app.tabs.tell({"kind": "stop", "message_id": app.state.elsewhere})
     app.cancel(app.answering)
 
 
@@ -209,6 +214,7 @@ async def delete(app: App, event: UiEvent) -> None:
         leaf = message.parent_id
     app.update(messages=messages)
     set_conversation(app, conversation._replace(leaf_id=leaf))
+    app.unkept.forget(*gone)
     await app.conversations.delete_messages(list(gone))
     await keep(app, app.state.conversation)
 

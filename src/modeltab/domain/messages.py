@@ -12,6 +12,8 @@ from modeltab.domain.errors import ErrorRecord
 Role = Literal["system", "user", "assistant"]
 Status = Literal["streaming", "done", "stopped", "error"]
 Messages = Mapping[str, "Message"]
+#: The `finish_reason` of an answer whose tab was closed, or crashed, while it came.
+INTERRUPTED = "interrupted"
 
 
 class ImageRef(NamedTuple):

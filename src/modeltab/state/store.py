@@ -244,6 +244,7 @@ class State(NamedTuple):
     """Everything that the page shows.
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
+    :param elsewhere: the id of a message of the conversation that is shown, which comes in another tab; else empty.
     :param deleted: the keys of the models whose deletion can still be undone.
     """
 
@@ -267,6 +268,7 @@ class State(NamedTuple):
     messages: Mapping[str, Message] = {}
     editing: str = ""
     generation: Generation | None = None
+    elsewhere: str = ""
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None

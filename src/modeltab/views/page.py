@@ -40,7 +40,7 @@ REGIONS = (
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
-    Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
+    Region("composer-bar", chat.composer_bar, ("generation", "elsewhere", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
     Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
