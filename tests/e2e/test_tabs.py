@@ -1,4 +1,4 @@
-"""Nothing of an answer is lost: the tab is killed, the storage is full, and two tabs show and write the same conversation."""
+"""Nothing of an answer is lost when its tab is killed, and two tabs show and write the same conversation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.conftest import App, ErrorLog, configuration
 from tests.e2e.memory import kill_renderer
@@ -50,7 +49,9 @@ def open_tab(context: BrowserContext, errors: ErrorLog, repository: str, server:
     config = configuration(None)
     config["connections"].append({"id": "c", "type": "openai", "name": "C", "base_url": server.url + "/v1"})
     config["settings"]["model"] = "c/m"
-    script = f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {json.dumps(json.dumps(config))})"
+    script = (
+        f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {json.dumps(json.dumps(config))})"
+    )
 
     def open_(route: str = "", page: Page | None = None) -> App:
         page = page or context.new_page()
@@ -134,7 +135,9 @@ def test_the_other_tab_notices_that_the_tab_of_an_answer_is_gone(open_tab: OpenT
 def test_two_tabs_that_write_at_the_same_time_make_branches(open_tab: OpenTab, server: ScriptedServer):
     def reply(request: RecordedRequest) -> Reply:
         asked = request.json()["messages"][-1]["content"]
-        return Reply(chunks=[*(chunk(f"{asked} {n}. ") for n in range(30)), END], chunk_delay_s=0.05, content_type="text/event-stream")
+        return Reply(
+            chunks=[*(chunk(f"{asked} {n}. ") for n in range(30)), END], chunk_delay_s=0.05, content_type="text/event-stream"
+        )
 
     first = open_tab()
     expect(first.send("Begin")).to_have_attribute("data-status", "done")
@@ -146,7 +149,9 @@ def test_two_tabs_that_write_at_the_same_time_make_branches(open_tab: OpenTab, s
         app.page.get_by_role("textbox", name="Message").fill(text)
     # In each page at the same moment: neither has heard of the other.
     for app in (first, second):
-        app.page.evaluate("setTimeout(() => document.getElementById('composer').requestSubmit(), Math.max(0, 300 - Date.now() % 300))")
+        app.page.evaluate(
+            "setTimeout(() => document.getElementById('composer').requestSubmit(), Math.max(0, 300 - Date.now() % 300))"
+        )
     for app, text in ((first, "One"), (second, "Two")):
         expect(app.page.locator("article")).to_have_count(4)
         expect(app.page.locator("article").last).to_have_attribute("data-status", "done")
@@ -174,32 +179,3 @@ def test_what_is_sent_changed_and_deleted_in_one_tab_is_seen_in_the_other(open_t
     first.page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(second.page.locator("article")).to_have_count(0)
     expect(second.page.get_by_role("status", name="Status")).to_contain_text("deleted in another tab")
-
-
-def test_a_full_storage_is_told_once_and_what_it_refused_is_written_when_it_can_be(
-    open_tab: OpenTab, server: ScriptedServer, browser_type: BrowserType, context: BrowserContext
-):
-    server.on("POST", PATH, lambda request: counting(250))
-    app = open_tab()
-    answer = app.send("Count.")
-    text = answer.locator("[data-part=text]")
-    expect(text).to_contain_text(" 10 ")
-    # As IndexedDB fails when the quota is used up: profiles without a disk have none.
-    app.page.evaluate(
-        """() => {
-          globalThis.put = IDBObjectStore.prototype.put;
-          IDBObjectStore.prototype.put = () => { throw new DOMException("The quota is exceeded.", "QuotaExceededError"); };
-        }"""
-    )
-    alert = app.page.get_by_role("alert").filter(has_text="cannot be kept")
-    expect(alert).to_have_count(1)
-    expect(alert).to_contain_text("copy what you need")
-    alert.get_by_role("button", name="Close this message").click()
-    expect(answer).to_have_attribute("data-status", "done")
-    expect(alert).to_have_count(0)
-    expect(text).to_contain_text("249 250")
-    app.page.evaluate("() => { IDBObjectStore.prototype.put = globalThis.put; }")
-    expect(app.page.get_by_role("status", name="Status")).to_have_text("The conversation is kept again")
-    app.reload()
-    expect(text).to_contain_text("249 250")
-    expect(answer).to_have_attribute("data-status", "done")

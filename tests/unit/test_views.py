@@ -888,7 +888,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
     ],
 )
 def test_only_what_can_be_seen_is_drawn(page, ids):
-    assert set(PageView().regions(at(page))) == {"nav", "conversation-list", "alerts", "transfers", "dialog"} | ids
+    assert set(PageView().regions(at(page))) == {"nav", "conversation-list", "alerts", "spoken", "transfers", "dialog"} | ids
 
 
 def test_a_state_with_the_same_parts_draws_nothing():

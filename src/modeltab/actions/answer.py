@@ -23,6 +23,7 @@ from modeltab.domain.requests import (
     ToolCallDelta,
     Usage,
 )
+from modeltab.domain.sentences import sentences
 from modeltab.providers.base import Provider
 from modeltab.providers.retrying import generate
 from modeltab.state.records import message_to_json
@@ -33,6 +34,10 @@ from modeltab.state.updates import with_message, with_model_state
 KEEP_EVERY = 0.5
 #: And the other tabs are told of it this often.
 TELL_EVERY = 0.2
+#: Whole sentences are read out at most this often, so that they do not cut each other short.
+SPEAK_EVERY = 1.0
+#: As many readings as the page keeps: a screen reader hears what is added, not what has been there.
+SPOKEN_KEPT = 3
 
 
 def new_conversation(app: App, text: str) -> Conversation:
@@ -181,6 +186,8 @@ class Intake:
         self._app = app
         self._started = app.clock()
         self._told = self._started
+        self._spoken_at = self._started
+        self._spoken_to = len(self.message.text)
         self._due = self._started
         self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
@@ -237,6 +244,7 @@ class Intake:
         self.message = message
         app = self._app
         app.live = message
+        self._speak()
         shown = app.state.conversation
         if shown and shown.id == message.conversation_id:
             app.update(**with_message(app.state, message))
@@ -250,6 +258,18 @@ class Intake:
             self._keeping = app.spawn(self._keep_soon())
         elif now >= self._due:
             self._wake.set()  # the timers of a tab that is not seen come late
+
+    def _speak(self) -> None:
+        """Read out the sentences that are complete, of the conversation that is shown."""
+        app, message, ended = self._app, self.message, self.message.status != "streaming"
+        now, shown = app.clock(), app.state.conversation
+        if not ended and now - self._spoken_at < SPEAK_EVERY:
+            return
+        found, self._spoken_to = sentences(message.text, self._spoken_to, ended)
+        if found and shown and shown.id == message.conversation_id:
+            self._spoken_at = now
+            reading = (f"{message.id}-{self._spoken_to}", " ".join(found))
+            app.update(spoken=(*app.state.spoken, reading)[-SPOKEN_KEPT:])
 
     async def _keep_soon(self) -> None:
         """Keep what there is a little later: also when nothing more comes by then."""

@@ -90,7 +90,9 @@ def _is_answering(app: App) -> bool:
 
 
 def composer_key(app: App, event: UiEvent) -> bool:
-    """Enter sends; Shift+Enter, and Enter while text is composed, stay the browser's."""
+    """Enter sends, ArrowUp in an empty box edits the last message; Shift+Enter, and composed text, stay the browser's."""
+    if event.key == "ArrowUp" and not event.value:
+        return edit_last(app)
     if event.key != "Enter":
         return False
     send(app, event)
@@ -149,6 +151,17 @@ def edit(app: App, event: UiEvent) -> None:
     """Open a message for editing."""
     app.update(editing=event.id)
     app.page.focus(f"edit-{event.id}")
+
+
+def edit_last(app: App) -> bool:
+    """Open the last message of the person for editing; False when there is none."""
+    shown = path(app.state.messages, app.state.conversation.leaf_id) if app.state.conversation else ()
+    last = next((message for message in reversed(shown) if message.role == "user"), None)
+    if last is None:
+        return False
+    app.update(editing=last.id)
+    app.page.focus(f"edit-{last.id}")
+    return True
 
 
 def cancel_edit(app: App, event: UiEvent) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.browser.interop import from_object, module, settled, to_object
+from modeltab.browser.interop import from_object, module, to_object
 
 DEXIE = "./static/vendor/dexie/dexie.mjs"
 DATABASE = "modeltab"
@@ -35,21 +35,21 @@ class Conversations:
     async def all(self) -> list[Record]:
         """Every conversation, the latest first."""
         database = await self._database()
-        return from_object(await settled(database.table("conversations").orderBy("updated").reverse().toArray()))  # type: ignore[no-any-return]
+        return from_object(await database.table("conversations").orderBy("updated").reverse().toArray())  # type: ignore[no-any-return]
 
     async def messages(self, conversation_id: str) -> list[Record]:
         """Every message of a conversation."""
         database = await self._database()
         query = database.table("messages").where(to_object({"conversation_id": conversation_id}))
-        return from_object(await settled(query.toArray()))  # type: ignore[no-any-return]
+        return from_object(await query.toArray())  # type: ignore[no-any-return]
 
     async def save(self, conversation: Record | None, *messages: Record) -> None:
         """Write a conversation's record and some messages, new or changed."""
         database = await self._database()
         if messages:
-            await settled(database.table("messages").bulkPut(to_object(messages)))
+            await database.table("messages").bulkPut(to_object(messages))
         if conversation:
-            await settled(database.table("conversations").put(to_object(conversation)))
+            await database.table("conversations").put(to_object(conversation))
         if len(messages) > MANY:
             self._tell({"kind": "changed"})
         else:
@@ -58,18 +58,18 @@ class Conversations:
     async def delete_messages(self, ids: list[str]) -> None:
         """Delete messages."""
         database = await self._database()
-        await settled(database.table("messages").bulkDelete(to_object(ids)))
+        await database.table("messages").bulkDelete(to_object(ids))
         self._tell({"kind": "messages-deleted", "ids": ids})
 
     async def delete(self, conversation_id: str) -> None:
         """Delete a conversation with its messages."""
         database = await self._database()
-        await settled(database.table("messages").where(to_object({"conversation_id": conversation_id})).delete())
-        await settled(database.table("conversations").delete(conversation_id))
+        await database.table("messages").where(to_object({"conversation_id": conversation_id})).delete()
+        await database.table("conversations").delete(conversation_id)
         self._tell({"kind": "conversation-deleted", "id": conversation_id})
 
     async def clear(self) -> None:
         """Delete everything."""
-        await settled((await self._database()).delete())
+        await (await self._database()).delete()
         self._opened = None
         self._tell({"kind": "erased"})

@@ -40,20 +40,3 @@ def error_name(error: JsException) -> str:
 def error_text(error: JsException) -> str:
     """The message of the JavaScript error behind an exception."""
     return str(getattr(error, "message", "") or error)
-
-
-class LibraryError(Exception):
-    """An error that is not one of the browser's own."""
-
-
-async def settled(promise: Any) -> Any:
-    """What a library's promise brings.
-
-    Dexie's errors are no native ones, so Python cannot be given them as exceptions, and would wait for ever.
-
-    :raises LibraryError: with the name and the message of the library's error.
-    """
-    (result,) = await js.Promise.allSettled(js.Array.of(promise))
-    if result.status == "rejected":
-        raise LibraryError(f"{getattr(result.reason, 'name', 'Error')}: {getattr(result.reason, 'message', result.reason)}")
-    return getattr(result, "value", None)

@@ -245,6 +245,7 @@ class State(NamedTuple):
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
     :param elsewhere: the id of a message of the conversation that is shown, which comes in another tab; else empty.
+    :param spoken: (id, text) of the latest that is read out of the answer that is coming.
     :param deleted: the keys of the models whose deletion can still be undone.
     """
 
@@ -269,6 +270,7 @@ class State(NamedTuple):
     editing: str = ""
     generation: Generation | None = None
     elsewhere: str = ""
+    spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None

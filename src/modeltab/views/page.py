@@ -35,6 +35,7 @@ REGIONS = (
     Region("nav", shell.navigation, ("route",)),
     Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
     Region("alerts", shell.alerts, ("alerts",)),
+    Region("spoken", shell.spoken, ("spoken",)),
     Region("transfers", transfers.transfers, ("transfers", "connections")),
     Region("dialog", dialog.dialog, _DIALOG),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
