@@ -8,7 +8,19 @@ from typing import Any
 
 import js
 
-from modeltab.actions import commands, connections, context, conversations, drafts, keys, navigation, prices, transfers
+from modeltab.actions import (
+    commands,
+    connections,
+    context,
+    conversations,
+    drafts,
+    keeping,
+    keys,
+    live,
+    navigation,
+    prices,
+    transfers,
+)
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
 from modeltab.browser.comparisons import Comparisons
@@ -26,6 +38,7 @@ from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.surroundings import BrowserSurroundings
+from modeltab.browser.tabs import BrowserTabs
 from modeltab.browser.templates import ChatTemplates
 from modeltab.browser.transport import BrowserTransport
 from modeltab.browser.vault import WebCryptoVault
@@ -75,11 +88,12 @@ async def _start() -> None:
     page = BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state))
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
     registry = Registry(_types(transport, files), keyring.key)
+    tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(
         store,
         registry,
         page,
-        Conversations(),
+        Conversations(tabs.tell),
         Comparisons(),
         images,
         LocalDrafts(),
@@ -97,6 +111,7 @@ async def _start() -> None:
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
+    app.tabs = tabs
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
     store.update(
@@ -122,7 +137,7 @@ async def _start() -> None:
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
         on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
-        is_busy=lambda: bool(running_transfers(store.state)),
+        is_busy=lambda: bool(running_transfers(store.state) or app.unwritten.trouble),
     )
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _unhandled(app, context))
     js.document.documentElement.setAttribute("data-state", "ready")
@@ -133,6 +148,7 @@ async def _start() -> None:
     app.spawn(_fill(app, files))
     app.spawn(connections.watch(app, visible))
     app.spawn(keys.watch(app))
+    app.spawn(keeping.watch(app))
 
 
 def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionType, ...]:

@@ -892,7 +892,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 
 
 #: What is on every page.
-AROUND = {"nav", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "dialog"}
+AROUND = {"nav", "spoken", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "dialog"}
 CHAT = {
     *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu", "chat-export"),
     *("attachments", "context-meter", "composer-bar"),

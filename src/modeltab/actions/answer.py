@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 from modeltab.actions import doctor
 from modeltab.actions.app import App
 from modeltab.actions.engines import Turn
+from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
-from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
+from modeltab.actions.tabs import claim_of
+from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, Unreachable, record_of
 from modeltab.domain.figures import completed, destination, estimate_tokens
 from modeltab.domain.messages import Conversation, Message, Messages, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
@@ -25,14 +27,21 @@ from modeltab.domain.requests import (
     ToolCallDelta,
     Usage,
 )
+from modeltab.domain.sentences import sentences
 from modeltab.providers.base import Provider
 from modeltab.providers.retrying import generate
-from modeltab.state.records import conversation_to_json, message_to_json
+from modeltab.state.records import message_to_json
 from modeltab.state.store import Generation
 from modeltab.state.updates import with_message, with_model_state
 
-#: An answer that is coming is kept this often, in seconds: what a closed lid can cost at most.
-KEEP_EVERY = 1.0
+#: An answer that is coming is kept this often, in seconds: with the writing itself, a crash costs less than a second of it.
+KEEP_EVERY = 0.5
+#: And the other tabs are told of it this often.
+TELL_EVERY = 0.2
+#: Whole sentences are read out at most this often, so that they do not cut each other short.
+SPEAK_EVERY = 1.0
+#: As many readings as the page keeps: a screen reader hears what is added, not what has been there.
+SPOKEN_KEPT = 3
 
 
 def new_conversation(app: App, text: str) -> Conversation:
@@ -107,6 +116,7 @@ async def _run(
     """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
     ticking = app.spawn(_tick(app))
     intake = Intake(app)
+    app.tabs.claim(claim_of(intake.message.id))
     turn = Turn(app, model.connection_id)
     try:
         await keep(app, conversation, question, intake.message)
@@ -134,6 +144,7 @@ async def _run(
         try:
             await intake.keep()
         finally:
+            app.tabs.release(claim_of(intake.message.id))
             app.answering = None
             app.update(generation=None)
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
@@ -198,7 +209,7 @@ async def _tick(app: App) -> None:
 
 
 class Intake:
-    """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
+    """An answer as it comes in: events → the message, in the state and, every `KEEP_EVERY` seconds, on record."""
 
     def __init__(self, app: App) -> None:
         assert app.live is not None
@@ -207,7 +218,11 @@ class Intake:
         self._app = app
         self._asked = 0
         self._started = app.clock()
-        self._kept = self._started
+        self._told = self._started
+        self._spoken_at = self._started
+        self._spoken_to = len(self.message.text)
+        self._due = self._started
+        self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     def begin(self, request: ChatRequest) -> None:
@@ -262,16 +277,43 @@ class Intake:
         self.message = message
         app = self._app
         app.live = message
+        self._speak()
         shown = app.state.conversation
         if shown and shown.id == message.conversation_id:
             app.update(**with_message(app.state, message))
         now = app.clock()
-        if now - self._kept >= KEEP_EVERY and (self._keeping is None or self._keeping.done()):
-            self._kept = now
-            self._keeping = app.spawn(keep(app, None, message))
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            app.tabs.tell({"kind": "progress", "message": message_to_json(message)})
+        if self._keeping is None or self._keeping.done():
+            self._due = now + KEEP_EVERY
+            self._wake.clear()
+            self._keeping = app.spawn(self._keep_soon())
+        elif now >= self._due:
+            self._wake.set()  # the timers of a tab that is not seen come late
+
+    def _speak(self) -> None:
+        """Read out the sentences that are complete, of the conversation that is shown."""
+        app, message, ended = self._app, self.message, self.message.status != "streaming"
+        now, shown = app.clock(), app.state.conversation
+        if not ended and now - self._spoken_at < SPEAK_EVERY:
+            return
+        found, self._spoken_to = sentences(message.text, self._spoken_to, ended)
+        if found and shown and shown.id == message.conversation_id:
+            self._spoken_at = now
+            reading = (f"{message.id}-{self._spoken_to}", " ".join(found))
+            app.update(spoken=(*app.state.spoken, reading)[-SPOKEN_KEPT:])
+
+    async def _keep_soon(self) -> None:
+        """Keep what there is a little later: also when nothing more comes by then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), KEEP_EVERY)
+        if self.message.status == "streaming":
+            await keep(self._app, None, self.message)
 
     async def keep(self) -> None:
         """Keep the answer as it is, after any writing that still goes on."""
+        self._wake.set()
         if self._keeping is not None:
             await self._keeping
         await keep(self._app, None, self.message)
@@ -285,13 +327,3 @@ def with_call(calls: tuple[ToolCall, ...], delta: ToolCallDelta) -> tuple[ToolCa
     call = grown[delta.place]
     grown[delta.place] = ToolCall(delta.id or call.id, delta.name or call.name, call.arguments + delta.arguments)
     return tuple(grown)
-
-
-async def keep(app: App, conversation: Conversation | None, *messages: Message) -> None:
-    """Write a conversation and messages on record. Where the browser keeps nothing, that is told, and the chat goes on."""
-    try:
-        record = conversation_to_json(conversation) if conversation else None
-        await app.conversations.save(record, *map(message_to_json, messages))
-    except Exception as error:
-        advice = "Leave private browsing, allow site data for this page, or free disk space; copy what you want to keep."
-        app.alert(StorageFailed("This conversation cannot be kept: the browser's storage refuses it.", advice, str(error)))

@@ -17,6 +17,7 @@ from modeltab.actions.ports import (
     TemplateRenderer,
     TextFile,
 )
+from modeltab.actions.tabs import Alone, Tabs
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ModelTabError, record_of
@@ -29,6 +30,7 @@ from modeltab.state.drafts import Draft
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
 from modeltab.state.store import Alert, Facts, State, Store
+from modeltab.state.unkept import Unkept
 from modeltab.state.updates import connection
 
 
@@ -72,6 +74,8 @@ class App:
     :ivar box: the conversation whose draft stands in the message box; `touched`, whether that has still to be kept.
     :ivar unkept: drafts that have still to be written, by their conversations; `told_of_drafts`, whether the browser refuses.
     :ivar working_queue: sees to the messages that wait for an answer's end.
+    :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
+    :ivar unwritten: what of conversations could not be written yet.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
     """
@@ -141,6 +145,9 @@ class App:
         self.working_queue: asyncio.Task[None] | None = None
         self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
+        self.tabs: Tabs = Alone()
+        self.watched: set[str] = set()
+        self.unwritten = Unkept()
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()
 

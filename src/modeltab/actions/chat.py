@@ -1,10 +1,11 @@
 """What a person does in a conversation: send, stop, ask again, edit, continue, branch."""
 
 from modeltab.actions import commands, drafts, queue
-from modeltab.actions.answer import answer, keep, set_conversation
+from modeltab.actions.answer import answer, set_conversation
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.actions.conversations import show
+from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.actions.sending import begun, post, title_text
 from modeltab.domain.errors import KeysLocked, ModelTabError
@@ -21,6 +22,8 @@ def send(app: App, event: UiEvent) -> None:
         return
     if app.state.generation:
         queue.put(app, text, attachments)
+        return
+    if _is_answering(app):
         return
     if not _is_settled(app):
         app.spawn(_send_when_settled(app, event))
@@ -73,13 +76,17 @@ def _is_answering(app: App) -> bool:
     """Whether an answer is coming, which is told: there is one at a time."""
     if app.state.generation:
         app.alert(ModelTabError("An answer is still coming.", "Stop it, or wait for its end, then try again."))
-    return app.state.generation is not None
+    elif app.state.elsewhere:
+        app.alert(ModelTabError("An answer is coming in another tab.", "Stop it, or wait for its end, then try again."))
+    return bool(app.state.generation or app.state.elsewhere)
 
 
 def composer_key(app: App, event: UiEvent) -> bool:
-    """Enter sends; Shift+Enter, and Enter while text is composed, stay the browser's."""
+    """Enter sends, ArrowUp in an empty box edits the last message; Shift+Enter, and composed text, stay the browser's."""
     if commands.key(app, event.key):
         return True
+    if event.key == "ArrowUp" and not event.value:
+        return edit_last(app)
     if event.key != "Enter":
         return False
     send(app, event)
@@ -93,7 +100,9 @@ def composer_input(app: App, event: UiEvent) -> None:
 
 
 def stop(app: App, event: UiEvent) -> None:
-    """Stop the answer that is coming. Its text stays."""
+    """Stop the answer that is coming, here or in another tab. Its text stays."""
+    if app.state.generation is None and app.state.elsewhere:
+        app.tabs.tell({"kind": "stop", "message_id": app.state.elsewhere})
     app.cancel(app.answering)
 
 
@@ -142,6 +151,17 @@ def edit(app: App, event: UiEvent) -> None:
     """Open a message for editing."""
     app.update(editing=event.id)
     app.page.focus(f"edit-{event.id}")
+
+
+def edit_last(app: App) -> bool:
+    """Open the last message of the person for editing; False when there is none."""
+    shown = path(app.state.messages, app.state.conversation.leaf_id) if app.state.conversation else ()
+    last = next((message for message in reversed(shown) if message.role == "user"), None)
+    if last is None:
+        return False
+    app.update(editing=last.id)
+    app.page.focus(f"edit-{last.id}")
+    return True
 
 
 def cancel_edit(app: App, event: UiEvent) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from modeltab.actions import conversations, drafts, parameters, presets, prompts
-from modeltab.actions.answer import keep, set_conversation
+from modeltab.actions.answer import set_conversation
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keeping import keep
 from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.messages import title_from
 from modeltab.domain.prompts import named

@@ -1,10 +1,12 @@
 """Open and list conversations."""
 
+from modeltab.actions import live
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.restoring import messages_of
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, Message
 from modeltab.state.listing import first_of
-from modeltab.state.records import UnreadableError, conversation_from_json, message_from_json
+from modeltab.state.records import UnreadableError, conversation_from_json
 from modeltab.state.store import Route
 
 
@@ -54,22 +56,12 @@ async def show(app: App, route: Route) -> None:
             app.say("That conversation does not exist in this browser")
             app.page.replace_route("#/chat")
         return
-    messages = {m.id: m for m in map(_message, await app.conversations.messages(found.id)) if m}
-    if app.live and app.live.conversation_id == found.id and app.live.id in messages:
-        messages[app.live.id] = app.live  # newer than its record, which is written once a second
+    messages = await messages_of(app, found.id)
     if app.state.route == route:
-        _show(app, next(c for c in app.state.conversations if c.id == route.id), messages)
-
-
-def _message(record: object) -> Message | None:
-    try:
-        message = message_from_json(record)
-    except UnreadableError:
-        return None
-    # An answer that was coming when the page was closed: nothing writes it any more.
-    return message._replace(status="stopped") if message.status == "streaming" else message
+        _show(app, next((c for c in app.state.conversations if c.id == route.id), found), messages)
+        live.watch_others(app)
 
 
 def _show(app: App, conversation: Conversation | None, messages: dict[str, Message]) -> None:
     first = first_of(messages, conversation.leaf_id) if conversation else ""
-    app.update(conversation=conversation, messages=messages, editing="", first_shown=first)
+    app.update(conversation=conversation, messages=messages, editing="", first_shown=first, elsewhere="")

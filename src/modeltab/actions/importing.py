@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from modeltab.actions.answer import keep
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keeping import keep
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.exchange import ImportPreview, Shared, Thread

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from modeltab.actions.answer import keep
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keeping import keep
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, path
 from modeltab.state.listing import BEFORE, MORE, drawn_of, found, words_of

@@ -5,8 +5,9 @@ from math import isfinite
 from typing import Any
 
 from modeltab.actions import drafts, preview
-from modeltab.actions.answer import keep, set_conversation
+from modeltab.actions.answer import set_conversation
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keeping import keep
 from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.requests import Parameters, ParameterValue, extra_fields
 from modeltab.state.store import Dialog

@@ -6,8 +6,9 @@ is killed in between leaves nothing half deleted in the list.
 
 from typing import Any, NamedTuple
 
-from modeltab.actions.answer import keep, set_conversation
+from modeltab.actions.answer import set_conversation
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.keeping import keep
 from modeltab.domain.errors import ModelTabError, StorageFailed
 from modeltab.domain.messages import Conversation, Message, newest_leaf, subtree
 from modeltab.state.store import Dialog, Removed
@@ -60,6 +61,7 @@ async def _delete(app: App, conversations: tuple[Conversation, ...]) -> None:
         app.live = None
     shown = app.state.conversation.id if app.state.conversation else ""
     app.update(conversations=tuple(c for c in app.state.conversations if c.id not in ids))
+    app.unwritten.forget(*ids)
     try:
         taken = await app.conversations.take(sorted(ids))
     except Exception as error:
@@ -81,6 +83,7 @@ async def delete_message(app: App, event: UiEvent) -> None:
     if app.live and app.live.id in gone:
         await app.cancel_and_wait(app.answering)
         app.live = None
+    app.unwritten.forget(*gone)
     try:
         taken = await app.conversations.take_messages(sorted(gone))
     except Exception as error:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from modeltab.browser.interop import from_object, module, to_object
+from modeltab.browser.database import done, opened
+from modeltab.browser.interop import from_object, to_object
 
-DEXIE = "./static/vendor/dexie/dexie.mjs"
 DATABASE = "modeltab-comparisons"
 
 Record = dict[str, Any]
@@ -18,35 +18,33 @@ class Comparisons:
 
     async def _table(self, name: str) -> Any:
         if self._opened is None:
-            dexie = (await module(DEXIE)).Dexie
-            opened = dexie.new(DATABASE)
-            opened.version(1).stores(to_object({"comparisons": "id, updated", "answers": "id, conversation_id"}))
-            self._opened = opened
+            self._opened = await opened(DATABASE, {"comparisons": "id, updated", "answers": "id, conversation_id"})
         return self._opened.table(name)
 
     async def all(self) -> list[Record]:
         """Every comparison, the latest first."""
-        return from_object(await (await self._table("comparisons")).orderBy("updated").reverse().toArray())  # type: ignore[no-any-return]
+        query = (await self._table("comparisons")).orderBy("updated").reverse()
+        return from_object(await done(query.toArray()))  # type: ignore[no-any-return]
 
     async def answers(self, comparison_id: str) -> list[Record]:
         """Every answer of a comparison."""
         query = (await self._table("answers")).where(to_object({"conversation_id": comparison_id}))
-        return from_object(await query.toArray())  # type: ignore[no-any-return]
+        return from_object(await done(query.toArray()))  # type: ignore[no-any-return]
 
     async def save(self, comparison: Record | None, *answers: Record) -> None:
         """Write a comparison's record and some answers, new or changed."""
         if answers:
-            await (await self._table("answers")).bulkPut(to_object(answers))
+            await done((await self._table("answers")).bulkPut(to_object(answers)))
         if comparison:
-            await (await self._table("comparisons")).put(to_object(comparison))
+            await done((await self._table("comparisons")).put(to_object(comparison)))
 
     async def delete(self, comparison_id: str) -> None:
         """Delete a comparison with its answers."""
-        await (await self._table("answers")).where(to_object({"conversation_id": comparison_id})).delete()
-        await (await self._table("comparisons")).delete(comparison_id)
+        await done((await self._table("answers")).where(to_object({"conversation_id": comparison_id})).delete())
+        await done((await self._table("comparisons")).delete(comparison_id))
 
     async def clear(self) -> None:
         """Delete everything."""
         await self._table("comparisons")
-        await self._opened.delete()
+        await done(self._opened.delete())
         self._opened = None

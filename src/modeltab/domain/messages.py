@@ -13,6 +13,8 @@ from modeltab.domain.parameters import Parameters
 Role = Literal["system", "user", "assistant"]
 Status = Literal["streaming", "done", "stopped", "error"]
 Messages = Mapping[str, "Message"]
+#: The `finish_reason` of an answer whose tab was closed, or crashed, while it came.
+INTERRUPTED = "interrupted"
 
 
 class ImageRef(NamedTuple):

@@ -275,6 +275,8 @@ class State(NamedTuple):
     """Everything that the page shows.
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
+    :param elsewhere: the id of a message of the conversation that is shown, which comes in another tab; else empty.
+    :param spoken: (id, text) of the latest that is read out of the answer that is coming.
     :param deleted: the keys of the models whose deletion can still be undone.
     :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
     :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
@@ -314,6 +316,8 @@ class State(NamedTuple):
     compared: Mapping[str, Message] = {}
     comparing: Mapping[str, Message] = {}
     compare_progress: Mapping[str, str] = {}
+    elsewhere: str = ""
+    spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
     queue: tuple[Queued, ...] = ()
     typed: int = 0

@@ -165,13 +165,20 @@ def _attachment(item: Attachment) -> Html:
 
 def composer_bar(state: State) -> Html:
     """The controls below the message box."""
-    busy = state.generation is not None
+    elsewhere = state.generation is None and bool(state.elsewhere)
+    busy = state.generation is not None or elsewhere
     facts = state.facts.get(split_key(state.settings.model)[0])
     return _BAR(
         attach=icon_button("attach", "Attach", "attach.pick", ""),
         prompts=icon_button("prompts", "Prompts", "prompts.open", ""),
         parameters=icon_button("sliders", "Parameters", "parameters.open", ""),
         preview=icon_button("prompt", "Preview prompt", "preview.open", "") if facts and facts.previews else EMPTY,
-        hint=_HINT(text="Enter queues the message" if busy else "Enter sends, Shift+Enter breaks the line"),
+        hint=_HINT(text=_hint(busy, elsewhere)),
         main=join([_STOP(), _SEND(disabled=False)]) if busy else _SEND(disabled=False),
     )
+
+
+def _hint(busy: bool, elsewhere: bool) -> str:
+    if elsewhere:
+        return "This answer comes in another tab"
+    return "Enter queues the message" if busy else "Enter sends, Shift+Enter breaks the line"

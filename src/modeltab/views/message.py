@@ -1,6 +1,6 @@
 """One message of a conversation."""
 
-from modeltab.domain.messages import Message, Messages, versions
+from modeltab.domain.messages import INTERRUPTED, Message, Messages, versions
 from modeltab.domain.models import split_key
 from modeltab.state.store import Generation, State
 from modeltab.views import format as fmt
@@ -126,7 +126,7 @@ def _figures(item: Message, generation: Generation | None, note: str) -> str:
         return passed if generation.streaming else f"{passed} · the server answers in one piece"
     parts = []
     if item.status == "stopped":
-        parts.append("Stopped")
+        parts.append("Interrupted" if item.finish_reason == INTERRUPTED else "Stopped")
     if item.finish_reason == "length":
         parts.append("Cut off at the token limit")
     if item.finish_reason == "content_filter":
@@ -138,7 +138,7 @@ def _figures(item: Message, generation: Generation | None, note: str) -> str:
 
 def streamed(state: State) -> tuple[str, str]:
     """(element id, text so far) of the answer that is being streamed in the conversation that is shown, or empty texts."""
-    item = state.messages.get(state.generation.message_id) if state.generation else None
+    item = state.messages.get(state.generation.message_id if state.generation else state.elsewhere)
     return (f"m-{item.id}", item.text) if item and item.status == "streaming" else ("", "")
 
 

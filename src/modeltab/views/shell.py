@@ -20,6 +20,12 @@ _LINK = Template(
     "{text}</a>"
 )
 _ALERT = Template('<div class="alert" role="alert" id="alert-{id}"><div class="alert-text">{text}</div>{close}</div>')
+_SPOKEN = Template('<p id="spoken-{id}">{text}</p>')
+
+
+def spoken(state: State) -> Html:
+    """What a screen reader hears of the answer that is coming: its sentences, as they are complete."""
+    return join(_SPOKEN(id=id_, text=text) for id_, text in state.spoken)
 
 
 def navigation(state: State) -> Html:
