@@ -179,3 +179,31 @@ def test_what_is_sent_changed_and_deleted_in_one_tab_is_seen_in_the_other(open_t
     first.page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(second.page.locator("article")).to_have_count(0)
     expect(second.page.get_by_role("status", name="Status")).to_contain_text("deleted in another tab")
+
+
+@pytest.mark.expected_errors("QuotaExceeded")
+def test_a_storage_that_refuses_is_told_once_and_the_answer_is_kept_as_soon_as_it_can_be(
+    open_tab: OpenTab, server: ScriptedServer
+):
+    app = open_tab()
+    app.page.evaluate(
+        """() => {
+          const put = IDBObjectStore.prototype.put;
+          window.full = true;
+          IDBObjectStore.prototype.put = function (...given) {
+            if (window.full) throw new DOMException("The disk is full.", "QuotaExceededError");
+            return put.apply(this, given);
+          };
+        }"""
+    )
+    answer = app.send("Count.")
+    expect(answer).to_have_attribute("data-status", "done")
+    alert = app.page.get_by_role("alert")
+    expect(alert).to_contain_text("This conversation cannot be kept: the browser's storage refuses it.")
+    expect(answer).to_contain_text("30")
+    app.page.evaluate("() => { window.full = false; }")
+    expect(alert).to_have_count(0)
+    route = route_of(app)
+    app.reload()
+    app.page.goto(app.url + route)
+    expect(app.page.locator("article[data-role=assistant]")).to_contain_text("30")

@@ -394,9 +394,11 @@ class DictRecords:
     """Conversations and messages in dictionaries, copied as JSON on their way in and out, as a database does.
 
     `failure`, when it is set, is what every method raises. `reading`, when it is set, holds `messages` after it has read.
+    `tell` hears of what has changed.
     """
 
     def __init__(self) -> None:
+        self.tell: Callable[[Record], object] = lambda news: None
         self.conversations: dict[str, Record] = {}
         self.by_id: dict[str, Record] = {}
         self.failure: Exception | None = None
@@ -426,17 +428,21 @@ class DictRecords:
         self.by_id.update({record["id"]: copied(record) for record in messages})
         if conversation:
             self.conversations[conversation["id"]] = copied(conversation)
+        self.tell(copied({"kind": "saved", "conversation": conversation, "messages": messages}))
 
     async def take(self, conversation_ids: list[str]) -> Any:
         """Deletes conversations with their messages, and gives them."""
         await self._pass()
         conversations = [self.conversations.pop(id_) for id_ in conversation_ids if id_ in self.conversations]
         ids = [key for key, record in self.by_id.items() if record["conversation_id"] in conversation_ids]
+        for id_ in conversation_ids:
+            self.tell({"kind": "conversation-deleted", "id": id_})
         return conversations, [self.by_id.pop(id_) for id_ in ids]
 
     async def take_messages(self, ids: list[str]) -> Any:
         """Deletes messages, and gives them."""
         await self._pass()
+        self.tell({"kind": "messages-deleted", "ids": ids})
         return [], [self.by_id.pop(id_) for id_ in ids if id_ in self.by_id]
 
     async def put_back(self, taken: Any) -> None:
@@ -444,6 +450,7 @@ class DictRecords:
         await self._pass()
         for records, found in zip((self.conversations, self.by_id), taken, strict=True):
             records.update({record["id"]: record for record in found if record["id"] not in records})
+        self.tell({"kind": "changed"})
 
     async def read_texts(self) -> None:
         """Has nothing to do but to wait until `reading` is set."""
