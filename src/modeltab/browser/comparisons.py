@@ -24,27 +24,27 @@ class Comparisons:
     async def all(self) -> list[Record]:
         """Every comparison, the latest first."""
         query = (await self._table("comparisons")).orderBy("updated").reverse()
-        return from_object(await done(query.toArray()))  # type: ignore[no-any-return]
+        return from_object(await done(query, "toArray"))  # type: ignore[no-any-return]
 
     async def answers(self, comparison_id: str) -> list[Record]:
         """Every answer of a comparison."""
         query = (await self._table("answers")).where(to_object({"conversation_id": comparison_id}))
-        return from_object(await done(query.toArray()))  # type: ignore[no-any-return]
+        return from_object(await done(query, "toArray"))  # type: ignore[no-any-return]
 
     async def save(self, comparison: Record | None, *answers: Record) -> None:
         """Write a comparison's record and some answers, new or changed."""
         if answers:
-            await done((await self._table("answers")).bulkPut(to_object(answers)))
+            await done((await self._table("answers")), "bulkPut", to_object(answers))
         if comparison:
-            await done((await self._table("comparisons")).put(to_object(comparison)))
+            await done((await self._table("comparisons")), "put", to_object(comparison))
 
     async def delete(self, comparison_id: str) -> None:
         """Delete a comparison with its answers."""
-        await done((await self._table("answers")).where(to_object({"conversation_id": comparison_id})).delete())
-        await done((await self._table("comparisons")).delete(comparison_id))
+        await done((await self._table("answers")).where(to_object({"conversation_id": comparison_id})), "delete")
+        await done((await self._table("comparisons")), "delete", comparison_id)
 
     async def clear(self) -> None:
         """Delete everything."""
         await self._table("comparisons")
-        await done(self._opened.delete())
+        await done(self._opened, "delete")
         self._opened = None

@@ -37,26 +37,26 @@ class Conversations:
     async def all(self) -> list[Record]:
         """Every conversation, the latest first."""
         database = await self._database()
-        return from_object(await done(database.table("conversations").orderBy("updated").reverse().toArray()))  # type: ignore[no-any-return]
+        return from_object(await done(database.table("conversations").orderBy("updated").reverse(), "toArray"))  # type: ignore[no-any-return]
 
     async def messages(self, conversation_id: str) -> list[Record]:
         """Every message of a conversation."""
         database = await self._database()
         query = database.table("messages").where(to_object({"conversation_id": conversation_id}))
-        return from_object(await done(query.toArray()))  # type: ignore[no-any-return]
+        return from_object(await done(query, "toArray"))  # type: ignore[no-any-return]
 
     async def taken(self, ids: list[str]) -> list[str]:
         """Those ids that messages of any conversation have already."""
         database = await self._database()
-        return from_object(await done(database.table("messages").where("id").anyOf(to_object(ids)).primaryKeys()))  # type: ignore[no-any-return]
+        return from_object(await done(database.table("messages").where("id").anyOf(to_object(ids)), "primaryKeys"))  # type: ignore[no-any-return]
 
     async def save(self, conversation: Record | None, *messages: Record) -> None:
         """Write a conversation's record and some messages, new or changed."""
         database = await self._database()
         if messages:
-            await done(database.table("messages").bulkPut(to_object(messages)))
+            await done(database.table("messages"), "bulkPut", to_object(messages))
         if conversation:
-            await done(database.table("conversations").put(to_object(conversation)))
+            await done(database.table("conversations"), "put", to_object(conversation))
         if len(messages) > MANY:
             self._tell({"kind": "changed"})
         else:
@@ -69,13 +69,13 @@ class Conversations:
         """
         database = await self._database()
         conversations, messages = database.table("conversations"), database.table("messages")
-        taken = await done(conversations.bulkGet(to_object(conversation_ids)))
-        await done(conversations.bulkDelete(to_object(conversation_ids)))
-        reading = (done(messages.where(to_object({"conversation_id": id_})).toArray()) for id_ in conversation_ids)
+        taken = await done(conversations, "bulkGet", to_object(conversation_ids))
+        await done(conversations, "bulkDelete", to_object(conversation_ids))
+        reading = (done(messages.where(to_object({"conversation_id": id_})), "toArray") for id_ in conversation_ids)
         found: Any = js.Array.new()
         for records in await asyncio.gather(*reading):
             found = found.concat(records)
-        await done(messages.bulkDelete(_ids(found)))
+        await done(messages, "bulkDelete", _ids(found))
         for id_ in conversation_ids:
             self._tell({"kind": "conversation-deleted", "id": id_})
         return taken, found
@@ -83,8 +83,8 @@ class Conversations:
     async def take_messages(self, ids: list[str]) -> Any:
         """Delete messages; what `put_back` takes."""
         messages = (await self._database()).table("messages")
-        found = await done(messages.bulkGet(to_object(ids)))
-        await done(messages.bulkDelete(to_object(ids)))
+        found = await done(messages, "bulkGet", to_object(ids))
+        await done(messages, "bulkDelete", to_object(ids))
         self._tell({"kind": "messages-deleted", "ids": ids})
         return js.Array.new(), found
 
@@ -109,7 +109,7 @@ class Conversations:
     async def clear(self) -> None:
         """Delete everything."""
         self._search.stop()
-        await done((await self._database()).delete())
+        await done((await self._database()), "delete")
         self._opened = None
         self._tell({"kind": "erased"})
 
@@ -117,12 +117,12 @@ class Conversations:
 async def _add(table: Any, records: Any) -> None:
     """Add those of the records that are not in the table."""
     found = records.filter(js.Boolean)  # one that was not there when it was taken is undefined
-    there = {str(record.id) for record in await done(table.bulkGet(_ids(found))) if record}
+    there = {str(record.id) for record in await done(table, "bulkGet", _ids(found)) if record}
     missing: Any = js.Array.new()
     for record in found:
         if str(record.id) not in there:
             missing.push(record)
-    await done(table.bulkAdd(missing))
+    await done(table, "bulkAdd", missing)
 
 
 def _ids(records: Any) -> Any:

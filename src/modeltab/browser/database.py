@@ -6,7 +6,7 @@ from typing import Any
 from modeltab.browser.interop import module, to_object
 
 DEXIE = "./static/vendor/dexie/dexie.mjs"
-SETTLED = "./static/js/settled.mjs"
+ATTEMPT = "./static/js/attempt.mjs"
 
 
 class DatabaseFailed(Exception):
@@ -20,12 +20,12 @@ async def opened(name: str, stores: Mapping[str, str]) -> Any:
     return database
 
 
-async def done(promise: Any) -> Any:
-    """What one of Dexie's promises brings.
+async def done(target: Any, method: str, *given: Any) -> Any:
+    """What a method of Dexie's brings. `given` are JavaScript values.
 
-    :raises DatabaseFailed: when it fails: awaited by itself it would never end.
+    :raises DatabaseFailed: when it fails: called from here, its error could not be raised, and to await it would never end.
     """
-    result = await (await module(SETTLED)).settled(promise)
+    result = await (await module(ATTEMPT)).attempt(target, method, *given)
     if result.error:
         raise DatabaseFailed(str(result.error))
     return result.value
