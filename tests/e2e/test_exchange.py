@@ -1,7 +1,6 @@
 """Export, import and share in Chromium: real files, a real link, and what a stranger has written into one."""
 
 import json
-import re
 import zipfile
 from pathlib import Path
 
@@ -132,7 +131,6 @@ def test_a_link_is_read_by_somebody_else_as_text_and_kept_only_on_request(
     shared = other.page.get_by_role("log", name="Shared conversation")
     expect(shared.locator("article")).to_have_count(2)
     expect(shared.locator("article").nth(1).locator("strong").first).to_have_text("this")
-    expect(shared.get_by_role("button", name=re.compile("Show images"))).to_have_count(0)
     assert_harmless(other.page)
     other.reload()
     expect(shared.locator("article")).to_have_count(2)
