@@ -226,14 +226,9 @@ async function receive(part, sources, name) {
   }
   part.record.stamp = stampOf(response) || part.record.stamp;
   part.record.size = total || part.record.size;
-  try {
-    part.reserve(part.record.size);
-  } catch (error) {
-    response.body.cancel().catch(() => {});
-    throw error;
-  }
   const reader = response.body.getReader();
   try {
+    part.reserve(part.record.size);
     for (;;) {
       let chunk;
       try {
@@ -261,6 +256,8 @@ function again(part) {
   part.record.size = 0;
   return false;
 }
+
+const drop = (partial, name) => Promise.all([partial.removeEntry(name), partial.removeEntry(name + ".json")]);
 
 async function write({ name, file, sources, size, sha256, stamp }) {
   const root = await navigator.storage.getDirectory();
@@ -299,7 +296,7 @@ async function write({ name, file, sources, size, sha256, stamp }) {
     const useless = ["Damaged", "NotAModel", "NoRoom"].includes(error.name);
     if (!useless) part.keep();
     part.close();
-    if (useless) await Promise.all([partial.removeEntry(name), partial.removeEntry(name + ".json")]);
+    if (useless) await drop(partial, name);
     throw error;
   } finally {
     part.close(); // closing again does nothing
@@ -307,7 +304,7 @@ async function write({ name, file, sources, size, sha256, stamp }) {
   // A private window has its files in memory, and drops what does not fit there without a word.
   const kept = (await part.handle.getFile()).size;
   if (kept !== part.received) {
-    await Promise.all([partial.removeEntry(name), partial.removeEntry(name + ".json")]);
+    await drop(partial, name);
     throw failure("NotKept", `${kept} of ${part.received} bytes`);
   }
   await part.handle.move(models, name);

@@ -130,12 +130,12 @@ def start_candidate(app: App, candidate: Candidate, destination: str) -> None:
 def _nothing(app: App, destination: str) -> ErrorRecord:
     """Why there is nothing to start."""
     facts = app.state.facts[destination]
-    if facts.adds and app.state.choices and app.state.choices.models:
-        return ErrorRecord("No file of the repository is chosen.", "Choose one of them below, then press Add.")
     if not facts.adds:
         return ErrorRecord(
             f"{connection_name(app.state, destination)} takes no files.", f"Name a model that it can bring: {facts.downloads}."
         )
+    if app.state.choices and app.state.choices.models:
+        return ErrorRecord("No file of the repository is chosen.", "Choose one of them below, then press Add.")
     return ErrorRecord("No file is chosen.", "Choose one or several model files, or type where a model is.")
 
 

@@ -9,7 +9,7 @@ from modeltab.sources import hugging_face
 from modeltab.sources.address import Address, parse
 from modeltab.sources.hugging_face import Choice
 from modeltab.state.store import Choices, Facts
-from modeltab.state.updates import connection_name, model_of, running_transfers
+from modeltab.state.updates import connection_name, is_coming, model_of
 
 
 async def look_up(app: App, event: UiEvent) -> None:
@@ -154,17 +154,13 @@ async def add_from_catalogue(app: App, event: UiEvent) -> None:
         app.set_setting(model=key)
         app.say(f"{entry.title} is chosen")
         return
-    if _is_coming(app, entry.name, tab):
+    if is_coming(app.state, entry.name, tab):
         return
     file = app.remote_file(entry.name, entry.size or entry.size_about, entry.sources, entry.sha256, "")
     if not entry.size or (not entry.sha256 and len(entry.sources) == 1):
         file = await _as_told(app, entry.repo, entry.name)
-    if not _is_coming(app, entry.name, tab) and not model_of(app.state, key):  # pressed again while the Hub was asked
+    if not is_coming(app.state, entry.name, tab) and not model_of(app.state, key):  # pressed again while the Hub was asked
         transfers.start(app, file, entry.name, tab)
-
-
-def _is_coming(app: App, name: str, connection_id: str) -> bool:
-    return any((t.name, t.connection_id) == (name, connection_id) for t in running_transfers(app.state))
 
 
 async def _as_told(app: App, repo: str, name: str) -> ModelFile:

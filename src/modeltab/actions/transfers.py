@@ -14,7 +14,7 @@ from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.models import model_key
 from modeltab.domain.transfers import ENDED, RateMeter, Transfer
 from modeltab.providers.base import ModelFile
-from modeltab.state.updates import model_of, running_transfers, transfer_of, with_transfer
+from modeltab.state.updates import is_coming, model_of, transfer_of, with_transfer
 
 #: More would share the same disk and the same line, and each would take longer to be of use.
 AT_ONCE = 2
@@ -36,7 +36,7 @@ def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
 def download(app: App, name: str, connection_id: str) -> None:
     """Let a connection's server bring a model by itself. One that it is bringing already goes on."""
     _forget_stopped(app, name, connection_id)
-    if any((t.name, t.connection_id) == (name, connection_id) for t in running_transfers(app.state)):
+    if is_coming(app.state, name, connection_id):
         return
     _enqueue(app, Transfer(app.new_id(), name, connection_id, 0, is_download=True, resumes=True), None)
 

@@ -71,6 +71,11 @@ def running_transfers(state: State) -> tuple[Transfer, ...]:
     return tuple(t for t in state.transfers if t.phase in ACTIVE)
 
 
+def is_coming(state: State, name: str, connection_id: str) -> bool:
+    """Whether a model of that name is on its way to a connection."""
+    return any((t.name, t.connection_id) == (name, connection_id) for t in running_transfers(state))
+
+
 def with_message(state: State, message: Message) -> Changes:
     """A message is new or changed, in the conversation that is shown."""
     messages: Mapping[str, Message] = {**state.messages, message.id: message}
