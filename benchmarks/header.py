@@ -228,7 +228,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     if not (PEER / "gguf").exists():
-        install_packages(ROOT, for_benchmarks=True)
+        install_packages(ROOT, for_tests=True)
     version = json.loads((PEER / "gguf/package.json").read_text(encoding="utf-8"))["version"]
     with tempfile.TemporaryDirectory() as folder, serving(ROOT) as url, sync_playwright() as playwright:
         path = Path(folder, "big.gguf")

@@ -149,7 +149,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=10_000_000)
     options = parser.parse_args()
     if not PARSER.exists():
-        install_packages(ROOT, for_benchmarks=True)
+        install_packages(ROOT, for_tests=True)
     events = stream_of(options.bytes)
     size = sum(map(len, events)) / 1e6
     with serving(ROOT) as url, sync_playwright() as playwright:

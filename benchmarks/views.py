@@ -31,7 +31,7 @@ for n in range(200):
     messages[parent.id] = parent
 messages["m199"] = parent = parent._replace(status="streaming")
 shown = Conversation("c", "c", 0, 0, "m199")
-state = State(conversation=shown, messages=messages, generation=Generation("m199", "c", 0, 0, True))
+state = State(conversation=shown, messages=messages, first_shown="m0", generation=Generation("m199", "c", 0, 0, True))
 
 def median(step, runs=15):
     times = []

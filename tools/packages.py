@@ -17,12 +17,13 @@ def node() -> str:
     return _program("node")
 
 
-def install_packages(root: Path, for_benchmarks: bool = False) -> None:
-    """Fill node_modules from the lock file, with the peers of the benchmarks too if asked to.
+def install_packages(root: Path, for_tests: bool = False) -> None:
+    """Fill node_modules from the lock file, with what tests and benchmarks compare with too if asked to.
 
     No package's own install script runs: none of ours needs one.
     """
-    left_out = [] if for_benchmarks else ["--omit=dev"]
+    # What is optional is for libraries that draw under Node; a browser draws by itself.
+    left_out = ["--omit=optional"] if for_tests else ["--omit=optional", "--omit=dev"]
     if not succeeds([_program("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", *left_out], root):
         raise Problem(
             "npm could not install the browser-side libraries (npm ci failed).",

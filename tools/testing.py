@@ -5,12 +5,19 @@ import subprocess
 from pathlib import Path
 
 from tools.chromium import chromium
+from tools.packages import install_packages
 from tools.report import step
 from tools.virtual_environment import development_python
+
+#: CommonMark's examples, which tests/e2e/test_reading.py takes from npm.
+SPECIFICATION = Path("node_modules", "commonmark-spec", "spec.txt")
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
     """Run pytest, with a browser for the end-to-end tests in $CHROMIUM, and return its exit status."""
+    if not (root / SPECIFICATION).is_file():
+        with step("Installing what the tests compare with, from npm"):
+            install_packages(root, for_tests=True)
     python = development_python(root)
     environment = {**os.environ, "CHROMIUM": str(chromium(python))}
     command = [str(python), "-m", "pytest", *pytest_arguments]

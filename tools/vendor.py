@@ -31,7 +31,8 @@ class Library:
     Args:
         package: its name.
         folder: its folder in static/vendor/.
-        files: file in the package (may be a pattern) → name in the folder; an empty name keeps the file's own.
+        files: file in the package (may be a pattern) → name in the folder; an empty name keeps the file's own, as does
+            one that ends in "/", the name of a folder in it.
         bundled: packages whose code is inside these files, so that their licences come along.
     """
 
@@ -62,6 +63,16 @@ LIBRARIES = (
     Library("dompurify", "dompurify", {"dist/purify.es.mjs": ""}),
     Library("idiomorph", "idiomorph", {"dist/idiomorph.esm.js": ""}),
     Library("hash-wasm", "hash-wasm", {"dist/sha256.umd.min.js": ""}),
+    # The build for browsers that are some years old; the tables are for texts in Chinese, Japanese and Korean.
+    Library(
+        "pdfjs-dist",
+        "pdfjs",
+        {"legacy/build/pdf.min.mjs": "", "legacy/build/pdf.worker.min.mjs": "", "cmaps/*.bcmap": "cmaps/"},
+    ),
+    Library("@highlightjs/cdn-assets", "highlight", {"es/highlight.min.js": "highlight.mjs"}),
+    # Every browser that runs the app reads WOFF2, the first of the three kinds that the style sheet names.
+    Library("katex", "katex", {"dist/katex.mjs": "", "dist/katex.min.css": "katex.css"}),
+    Library("katex", "katex/fonts", {"dist/fonts/*.woff2": ""}),
     Library("@huggingface/jinja", "jinja", {"dist/index.js": ""}),
 )
 
@@ -93,7 +104,9 @@ def _copy(library: Library, packages: Path, folder: Path) -> None:
                 "Delete node_modules and run this again; if it stays so, correct the table in tools/vendor.py.",
             )
         for path in found:
-            _copy_file(path, folder / (name or path.name))
+            target = folder / (name + path.name if name.endswith("/") else name or path.name)
+            target.parent.mkdir(exist_ok=True)
+            _copy_file(path, target)
     (folder / "LICENSE").write_text(_licence(package), encoding="utf-8")
     for bundled in library.bundled:
         (folder / f"LICENSE-{bundled}").write_text(_licence(packages / bundled), encoding="utf-8")

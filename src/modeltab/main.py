@@ -8,11 +8,25 @@ from typing import Any
 
 import js
 
-from modeltab.actions import connections, conversations, keys, navigation, transfers
+from modeltab.actions import (
+    commands,
+    connections,
+    context,
+    conversations,
+    drafts,
+    keeping,
+    keys,
+    live,
+    navigation,
+    prices,
+    transfers,
+)
 from modeltab.actions.app import App, facts_of
 from modeltab.actions.table import perform
+from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
+from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
@@ -21,14 +35,17 @@ from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
+from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.surroundings import BrowserSurroundings
+from modeltab.browser.tabs import BrowserTabs
 from modeltab.browser.templates import ChatTemplates
 from modeltab.browser.transport import BrowserTransport
 from modeltab.browser.vault import WebCryptoVault
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ModelTabError
+from modeltab.domain.exchange import Exchange
 from modeltab.providers import (
     anthropic,
     browser_model,
@@ -71,12 +88,15 @@ async def _start() -> None:
     page = BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state))
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
     registry = Registry(_types(transport, files), keyring.key)
+    tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(
         store,
         registry,
         page,
-        Conversations(),
+        Conversations(tabs.tell),
+        Comparisons(),
         images,
+        LocalDrafts(),
         config,
         keyring,
         transport,
@@ -87,9 +107,11 @@ async def _start() -> None:
         compose=compose,
         open_url=lambda url: open_url(url, transport.check_allowed),
         templates=ChatTemplates(),
+        pdfs=PdfTexts(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
+    app.tabs = tabs
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
     store.update(
@@ -100,7 +122,11 @@ async def _start() -> None:
         keys=keyring.status(),
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
+        exchange=Exchange(has_folders=page.has_folders()),
     )
+    drafts.begin(app)
+    context.begin(app)
+    commands.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -109,9 +135,9 @@ async def _start() -> None:
     Events(
         perform=lambda event: perform(app, event),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
-        on_visible=lambda seen: visible.set() if seen else visible.clear(),
+        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
-        is_busy=lambda: bool(running_transfers(store.state)),
+        is_busy=lambda: bool(running_transfers(store.state) or app.unwritten.trouble),
     )
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _unhandled(app, context))
     js.document.documentElement.setAttribute("data-state", "ready")
@@ -122,6 +148,7 @@ async def _start() -> None:
     app.spawn(_fill(app, files))
     app.spawn(connections.watch(app, visible))
     app.spawn(keys.watch(app))
+    app.spawn(keeping.watch(app))
 
 
 def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionType, ...]:
@@ -137,6 +164,12 @@ def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionTy
         gemini.connection_type(transport),
         browser_model.connection_type(BrowserLanguageModel()),
     )
+
+
+def _hidden(app: App, visible: asyncio.Event) -> None:
+    """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
+    visible.clear()
+    drafts.keep(app)
 
 
 async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
@@ -179,6 +212,7 @@ async def _fill(app: App, files: OpfsModels) -> None:
     """Bring what the first screen can do without. One part that fails must not keep the others away."""
     app.spawn(_take_up(app, files))
     app.spawn(_look_at_device(app))
+    app.spawn(prices.load(app))
     app.spawn(connections.refresh_all(app))
     try:
         await conversations.load_list(app)

@@ -29,7 +29,8 @@
         if (full.indexOf("blob:" + location.origin + "/") === 0) {
           return own + "static/js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
         }
-        return full === own + "sw.js" || full === own + "static/js/model_writer.js" ? full : null;
+        var workers = ["sw.js", "static/js/model_writer.js", "static/js/conversation_search.js", "static/vendor/pdfjs/pdf.worker.min.mjs"];
+        return workers.some(function (name) { return full === own + name; }) ? full : null;
       },
       createHTML: function () {
         return null; // HTML enters in one place, browser/dom.py, as a fragment that DOMPurify made

@@ -140,7 +140,8 @@ class App:
         """Type a message and press Enter; the answer's article."""
         # As a person sees it: no dialog in the way any more, and the answer before this one at its end.
         expect(self.page.get_by_role("dialog")).to_have_count(0)
-        expect(self.page.get_by_role("button", name="Send")).to_be_enabled()
+        expect(self.page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
+        expect(self.page.get_by_role("button", name="Stop")).to_have_count(0)
         before = self.page.locator("article[data-role=assistant]").count()
         self.page.get_by_role("textbox", name="Message").fill(text)
         self.page.keyboard.press("Enter")

@@ -54,7 +54,7 @@ def test_every_endpoint_through_the_page_with_a_real_model(site: str, open_app: 
         answer = app.send("What is the capital of France?")  # POST /generate
         expect(answer).to_have_attribute("data-status", "done", timeout=120_000)
         expect(answer.locator("[data-part=text]")).not_to_be_empty()
-        expect(answer.locator("[data-part=stats]")).to_have_text(re.compile(r"^\d+ tokens · \d.* s · \d.* tokens/s$"))
+        expect(answer.locator("[data-part=stats]")).to_have_text(re.compile(r"^\d+ tokens · \d.* s · \d.* tokens/s · "))
 
         app.visit("Models")
         loaded = app.page.get_by_role("list", name="Loaded models of Local LLM API")
@@ -90,7 +90,7 @@ def test_waiting_shows_the_time_and_can_be_stopped(repository: str, open_app: Op
         expect(answer.locator("[data-part=stats]")).to_have_text(re.compile(r"^[2-9] s · the server answers in one piece"))
         app.page.get_by_role("button", name="Stop").click()
         expect(answer).to_have_attribute("data-status", "stopped")
-        expect(app.page.get_by_role("button", name="Send")).to_be_enabled()
+        expect(app.page.get_by_role("button", name="Stop")).to_have_count(0)
 
 
 def test_parameters_and_template_are_really_sent(repository: str, open_app: OpenApp):

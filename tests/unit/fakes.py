@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
-from modeltab.domain.errors import BadReply, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.errors import BadReply, BadRequest, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
 from modeltab.providers.in_tab import EngineInfo, StoredFile
@@ -143,6 +144,17 @@ class JinjaTemplates:
             raise BadReply("The chat template could not be rendered here.", "", str(error)) from None
 
 
+class FakePdfs:
+    """Takes what follows a PDF's first line as its text, with a form feed between pages."""
+
+    async def pages(self, name: str, content: bytes) -> tuple[str, ...]:
+        """The text of each page."""
+        _, _, text = content.decode().partition("\n")
+        if text == "damaged":
+            raise BadRequest(f"{name} could not be read as a PDF.")
+        return tuple(text.split("\f"))
+
+
 class CannedResponse:
     """A reply that is there already. `closed` tells that it was."""
 
@@ -266,6 +278,30 @@ def stop(reason: str = "stop") -> Json:
     return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
 
+class MemoryFolder:
+    """A folder of a person's machine. What is written is in `files` once its file is closed."""
+
+    name = "Backups"
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self._open: tuple[str, list[bytes]] = ("", [])
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Adds to a file; another name closes the one before."""
+        if name != self._open[0]:
+            await self.finish()
+            self._open = (name, [])
+        self._open[1].append(content)
+
+    async def finish(self) -> None:
+        """Closes the file that is open."""
+        name, pieces = self._open
+        if name:
+            self.files[name] = b"".join(pieces)
+        self._open = ("", [])
+
+
 class FakePage:
     """The page's fields and address. A new address is told to `on_hash` a moment later, as a browser does."""
 
@@ -278,9 +314,11 @@ class FakePage:
         self.clicked: list[str] = []
         self.theme = "auto"
         self.clipboard = ""
-        self.saved: dict[str, str] = {}
+        self.saved: dict[str, Any] = {}
+        self.folder: MemoryFolder | None = None
         self.reloads = 0
         self.keeps_storage = False
+        self.prices: tuple[Price, ...] = ()
 
     def value(self, element_id: str) -> str:
         """A field's text."""
@@ -316,9 +354,21 @@ class FakePage:
         """To the clipboard."""
         self.clipboard = text
 
-    def save_file(self, name: str, text: str) -> None:
-        """Keeps the file."""
-        self.saved[name] = text
+    def save_file(self, name: str, content: str | Sequence[bytes], media_type: str = "application/json") -> None:
+        """Keeps the file, a text as text."""
+        self.saved[name] = content if isinstance(content, str) else b"".join(content)
+
+    def address(self, route: str) -> str:
+        """The page's address with another hash."""
+        return f"https://modeltab.test/{route}"
+
+    def has_folders(self) -> bool:
+        """Whether there is a folder to choose."""
+        return self.folder is not None
+
+    async def pick_folder(self) -> MemoryFolder | None:
+        """The folder that a test has put there."""
+        return self.folder
 
     def reload(self) -> None:
         """Counts it."""
@@ -327,6 +377,10 @@ class FakePage:
     async def storage(self) -> Storage:
         """Some figures."""
         return Storage(1_500_000, 3_000_000_000, self.keeps_storage)
+
+    async def read_prices(self) -> tuple[Price, ...]:
+        """As the test says."""
+        return self.prices
 
     async def persist(self) -> bool:
         """Agrees or not, as the test says."""
@@ -340,9 +394,11 @@ class DictRecords:
     """Conversations and messages in dictionaries, copied as JSON on their way in and out, as a database does.
 
     `failure`, when it is set, is what every method raises. `reading`, when it is set, holds `messages` after it has read.
+    `tell` hears of what has changed.
     """
 
     def __init__(self) -> None:
+        self.tell: Callable[[Record], object] = lambda news: None
         self.conversations: dict[str, Record] = {}
         self.by_id: dict[str, Record] = {}
         self.failure: Exception | None = None
@@ -361,24 +417,57 @@ class DictRecords:
             await self.reading.wait()
         return found
 
+    async def taken(self, ids: list[str]) -> list[str]:
+        """Those of the ids that messages have."""
+        await self._pass()
+        return [id_ for id_ in ids if id_ in self.by_id]
+
     async def save(self, conversation: Record | None, *messages: Record) -> None:
         """Writes records."""
         await self._pass()
         self.by_id.update({record["id"]: copied(record) for record in messages})
         if conversation:
             self.conversations[conversation["id"]] = copied(conversation)
+        self.tell(copied({"kind": "saved", "conversation": conversation, "messages": messages}))
 
-    async def delete_messages(self, ids: list[str]) -> None:
-        """Deletes messages."""
+    async def take(self, conversation_ids: list[str]) -> Any:
+        """Deletes conversations with their messages, and gives them."""
         await self._pass()
-        for id_ in ids:
-            self.by_id.pop(id_, None)
+        conversations = [self.conversations.pop(id_) for id_ in conversation_ids if id_ in self.conversations]
+        ids = [key for key, record in self.by_id.items() if record["conversation_id"] in conversation_ids]
+        for id_ in conversation_ids:
+            self.tell({"kind": "conversation-deleted", "id": id_})
+        return conversations, [self.by_id.pop(id_) for id_ in ids]
 
-    async def delete(self, conversation_id: str) -> None:
-        """Deletes a conversation with its messages."""
+    async def take_messages(self, ids: list[str]) -> Any:
+        """Deletes messages, and gives them."""
         await self._pass()
-        self.conversations.pop(conversation_id, None)
-        self.by_id = {key: record for key, record in self.by_id.items() if record["conversation_id"] != conversation_id}
+        self.tell({"kind": "messages-deleted", "ids": ids})
+        return [], [self.by_id.pop(id_) for id_ in ids if id_ in self.by_id]
+
+    async def put_back(self, taken: Any) -> None:
+        """Adds them again, where nothing is by now."""
+        await self._pass()
+        for records, found in zip((self.conversations, self.by_id), taken, strict=True):
+            records.update({record["id"]: record for record in found if record["id"] not in records})
+        self.tell({"kind": "changed"})
+
+    async def read_texts(self) -> None:
+        """Has nothing to do but to wait until `reading` is set."""
+        await self._pass()
+        if self.reading:
+            await self.reading.wait()
+
+    async def find(self, words: tuple[str, ...]) -> dict[str, str]:
+        """The conversations with all of the words, and the first message that has one of them."""
+        await self._pass()
+        found = {}
+        for id_, conversation in self.conversations.items():
+            texts = [record["text"] for record in self.by_id.values() if record["conversation_id"] == id_]
+            whole = "\n".join([conversation["title"], *texts]).lower()
+            if all(word in whole for word in words):
+                found[id_] = next((text for text in texts if any(word in text.lower() for word in words)), "")
+        return found
 
     async def clear(self) -> None:
         """Deletes everything."""
@@ -395,6 +484,33 @@ class DictRecords:
 def copied(value: Any) -> Any:
     """The value as it comes back from a database. TypeError when it is not JSON-like."""
     return json.loads(json.dumps(value, allow_nan=False))
+
+
+class DictDrafts:
+    """Drafts in a dictionary, copied as JSON on their way in and out. `problem` is what every write answers."""
+
+    def __init__(self) -> None:
+        self.by_place: dict[str, Any] = {}
+        self.problem = ""
+
+    def read(self, place: str) -> Any:
+        """A copy."""
+        return copied(self.by_place.get(place))
+
+    def write(self, place: str, value: Any) -> str:
+        """Keeps a copy."""
+        if not self.problem:
+            self.by_place[place] = copied(value)
+        return self.problem
+
+    def remove(self, place: str) -> str:
+        """Forgets it."""
+        self.by_place.pop(place, None)
+        return ""
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self.by_place.clear()
 
 
 class DictImages:

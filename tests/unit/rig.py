@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.actions import connections, conversations, navigation
+from modeltab.actions import commands, connections, context, conversations, drafts, navigation
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
@@ -26,13 +26,16 @@ from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.store import State, Store
 from tests.servers.transport import RealTransport
+from tests.unit.comparison_records import DictComparisons
 from tests.unit.fakes import (
     DictConfig,
+    DictDrafts,
     DictImages,
     DictRecords,
     FakeEngine,
     FakeModels,
     FakePage,
+    FakePdfs,
     FakeSurroundings,
     JinjaTemplates,
     MemoryFile,
@@ -41,6 +44,7 @@ from tests.unit.fakes import (
 )
 
 TAB = "in-tab"
+drafts.KEEP_AFTER = 0.001  # tests wait for the end of all that goes on
 #: The id of the connection to the server that a test names.
 SERVER = "server"
 #: Across all rigs, for one may read what another has kept.
@@ -73,7 +77,9 @@ class Rig:
         self.engine = FakeEngine()
         self.page = FakePage(loopback)
         self.records = DictRecords()
+        self.comparisons = DictComparisons()
         self.images = DictImages()
+        self.drafts = DictDrafts()
         self.config = DictConfig()
         self.key_record = DictConfig()
         self.keys = KeyRing(self.key_record, RealVault())
@@ -99,7 +105,9 @@ class Rig:
             registry,
             self.page,
             self.records,
+            self.comparisons,
             self.images,
+            self.drafts,
             self.config,
             self.keys,
             self.transport,
@@ -110,6 +118,7 @@ class Rig:
             compose,
             self.open_url,
             JinjaTemplates(),
+            FakePdfs(),
             self.clock,
             self._new_id,
         )
@@ -117,6 +126,9 @@ class Rig:
         if url:
             kept = (*kept, Connection(SERVER, "local-llm", "Workshop", url))
         self.app.update(connections=kept, facts=facts_of(registry, kept), types=registry.types)
+        drafts.begin(self.app)
+        context.begin(self.app)
+        commands.begin(self.app)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:
@@ -170,6 +182,7 @@ class Rig:
     def type(self, text: str) -> None:
         """Types into the message box."""
         self.page.fields["message"] = text
+        self.press("composer.input", value=text)
 
     async def say(self, text: str) -> Message:
         """Sends a message and waits for the answer."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import pytest
 
-from modeltab.actions.chat import MAX_ATTACHMENT_BYTES
+from modeltab.actions.attachments import MAX_ATTACHMENT_BYTES
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import Conflict, ModelTabError, NotFound, Unreachable
 from modeltab.domain.images import MAX_IMAGE_BYTES, media_type_of

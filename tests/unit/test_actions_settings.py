@@ -1,14 +1,11 @@
-"""Settings and parameters; what is exported, imported and erased; where an address leads."""
+"""Settings and parameters; what is erased; where an address leads."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from typing import Any
 
 import pytest
 
-from modeltab import __version__
 from modeltab.actions import navigation
 from modeltab.actions.parameters import read
 from modeltab.domain.errors import BadRequest
@@ -16,7 +13,7 @@ from modeltab.domain.requests import Parameters
 from modeltab.state.store import Route
 from tests.servers.model_files import small_gguf
 from tests.unit.fakes import MemoryFile, words
-from tests.unit.rig import SERVER, TAB, Rig
+from tests.unit.rig import TAB, Rig
 
 MODEL = f"{TAB}/a.gguf"
 NOTHING = "http://127.0.0.1:1/api/v1"
@@ -181,24 +178,11 @@ async def test_an_alert_is_shown_once_and_can_be_closed():
     assert rig.alerts == []
 
 
-# ---- Export, import, erase -------------------------------------------------------------------------------------------
-
-
-async def exported(rig: Rig) -> dict[str, Any]:
-    """What "Export data" saves."""
-    await rig.do("data.export")
-    (text,) = rig.page.saved.values()
-    return json.loads(text)
-
-
-async def import_(rig: Rig, value: Any) -> None:
-    """Imports a file with that content."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    await rig.do("data.import", files=(MemoryFile("data.json", text),))
+# ---- Erase -----------------------------------------------------------------------------------------------------------
 
 
 async def talked() -> Rig:
-    """An app with two conversations, a connection and settings."""
+    """An app with two conversations."""
     rig = Rig("a.gguf", url=NOTHING)
     await rig.start(MODEL)
     await rig.say("One ❤")
@@ -206,131 +190,6 @@ async def talked() -> Rig:
     await rig.do("chat.new")
     await rig.say("Three")
     return rig
-
-
-async def test_what_is_exported_says_what_it_is():
-    rig = await talked()
-    value = await exported(rig)
-    assert list(rig.page.saved) == ["modeltab-export.json"]
-    assert (value["format"], value["modeltab"]) == ("modeltab-export", __version__)
-    assert "❤" in rig.page.saved["modeltab-export.json"]
-    assert [len(value[name]) for name in ("conversations", "messages")] == [2, 6]
-
-
-async def test_what_was_exported_is_imported_elsewhere_as_it_was():
-    old = await talked()
-    new = Rig("a.gguf")
-    await new.start()
-    await import_(new, await exported(old))
-    assert new.records.conversations == old.records.conversations
-    assert new.records.by_id == old.records.by_id
-    assert new.state.conversations == old.state.conversations
-    assert [connection.id for connection in new.state.connections] == [TAB, SERVER]
-    assert [entry["id"] for entry in new.config.value["connections"]] == [TAB, SERVER]
-    assert new.state.status == "2 conversations are imported"
-    await new.visit(f"#/chat/{old.state.conversations[1].id}")
-    assert new.texts == ["One ❤", "Hello there", "Two", "Hello there"]
-
-
-async def test_an_import_adds_only_what_is_not_there():
-    rig = await talked()
-    value = await exported(rig)
-    before = dict(rig.records.by_id)
-    value["messages"][0]["text"] = "changed"
-    await import_(rig, value)
-    assert (rig.records.by_id, len(rig.state.conversations), len(rig.state.connections)) == (before, 2, 2)
-    assert rig.state.status == "0 conversations are imported"
-
-
-async def test_a_deleted_conversation_comes_back_by_an_import():
-    rig = await talked()
-    value = await exported(rig)
-    gone = rig.state.conversations[0]
-    await rig.do("conversation.delete", gone.id)
-    await import_(rig, value)
-    assert gone in rig.state.conversations
-    assert len(rig.records.by_id) == 6
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"format": "other"},
-        {"config": None},
-        {"config": {"version": 99, "connections": [], "settings": {}}},
-        {"conversations": [{"id": "x"}]},
-        {"messages": [{"id": "x"}]},
-        {"conversations": ["x"]},
-    ],
-    ids=lambda change: "-".join(map(str, change.values()))[:30],
-)
-async def test_nothing_of_a_file_is_imported_unless_all_of_it_is_sound(change):
-    value = {**await exported(await talked()), **change}
-    rig = Rig()
-    await rig.start()
-    await import_(rig, value)
-    (alert,) = rig.alerts
-    assert alert.startswith("data.json cannot be imported: ")
-    assert (rig.records.conversations, rig.records.by_id, len(rig.state.connections)) == ({}, {}, 1)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "5", '"x"', "{}", "<html>"])
-async def test_a_file_that_is_no_export_is_refused_by_its_name(text):
-    rig = Rig()
-    await rig.start()
-    await import_(rig, text)
-    (alert,) = rig.alerts
-    assert alert.startswith("data.json cannot be imported: ")
-
-
-@pytest.mark.parametrize("change", [{"conversations": None}, {"messages": 5}])
-async def test_a_file_whose_lists_are_none_is_refused_by_its_name(change):
-    value = {**await exported(await talked()), **change}
-    rig = Rig()
-    await rig.start()
-    await import_(rig, value)
-    assert [alert[:28] for alert in rig.alerts] == ["data.json cannot be imported"]
-
-
-async def test_an_import_overwrites_no_message_that_is_there():
-    rig = await talked()
-    value = await exported(rig)
-    before = dict(rig.records.by_id)
-    for conversation in value["conversations"]:
-        conversation["id"] += "-copy"
-    for message in value["messages"]:
-        message["conversation_id"] += "-copy"
-        message["text"] = "changed"
-    await import_(rig, value)
-    assert {id_: rig.records.by_id[id_] for id_ in before} == before
-
-
-async def test_a_connection_of_a_type_that_is_not_known_here_is_not_imported():
-    value = await exported(await talked())
-    value["config"]["connections"].append({"id": "n", "type": "from-the-future", "name": "N", "base_url": ""})
-    rig = Rig()
-    await rig.start()
-    await import_(rig, value)
-    assert [connection.id for connection in rig.state.connections] == [TAB, SERVER]
-    assert rig.alerts == []
-
-
-async def test_the_tab_is_not_imported_a_second_time():
-    value = await exported(await talked())
-    value["config"]["connections"][0]["id"] = "another-id"
-    rig = Rig()
-    await rig.start()
-    await import_(rig, value)
-    assert [connection.type for connection in rig.state.connections] == ["in-tab", "local-llm"]
-
-
-async def test_the_import_button_opens_the_file_picker_and_no_file_changes_nothing():
-    rig = Rig()
-    await rig.start()
-    await rig.do("data.import.pick")
-    assert rig.page.clicked == ["import-input"]
-    await rig.do("data.import")
-    assert rig.alerts == []
 
 
 async def test_erasing_asks_first_and_then_leaves_nothing():
@@ -379,6 +238,7 @@ async def test_erasing_ends_the_answer_and_the_transfers_that_are_under_way():
         ("#/models/abc", Route("models")),
         ("#/connections", Route("connections")),
         ("#/settings", Route("settings")),
+        ("#/shared/abc", Route("shared", "abc")),
         ("#/nonsense", Route("chat")),
         ("#/nonsense/abc", Route("chat")),
         ("#main", Route("chat")),

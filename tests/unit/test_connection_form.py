@@ -11,6 +11,7 @@ from modeltab.domain.connections import Connection
 from modeltab.views import connection_form
 from modeltab.views import connections as connections_view
 from tests.servers.scripted import ScriptedServer, json_reply
+from tests.unit.exchange_files import unzipped
 from tests.unit.fakes import CannedTransport, canned
 from tests.unit.markup import parse
 from tests.unit.rig import SERVER, TAB, Rig
@@ -171,7 +172,8 @@ async def test_no_secret_is_in_the_state_whatever_is_pressed_in_the_dialog(api):
 async def test_an_export_has_no_key(api):
     rig = await added(api)
     await rig.do("data.export")
-    (saved,) = rig.page.saved.values()
+    (archive,) = rig.page.saved.values()
+    saved = "".join(content.decode() for content in unzipped(archive).values())
     assert "Mine" in saved
     assert KEY not in saved and "0123456789" not in saved
 

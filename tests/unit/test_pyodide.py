@@ -65,7 +65,8 @@ for place in range(200):
     role = "assistant" if place % 2 else "user"
     messages[f"m{place}"] = Message(f"m{place}", "c", parent, role, f"<b>{place}</b>", float(place))
     parent = f"m{place}"
-state = State(route=Route("chat", "c"), conversation=Conversation("c", "T", 0.0, 0.0, parent), messages=messages)
+conversation = Conversation("c", "T", 0.0, 0.0, parent)
+state = State(route=Route("chat", "c"), conversation=conversation, messages=messages, first_shown="m0")
 drawn = PageView().messages(state)
 json.dumps({"count": len(drawn), "last": drawn[-1][1], "moment": moment("2024-01-15T10:30:00Z")})
 """

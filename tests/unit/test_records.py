@@ -72,7 +72,7 @@ messages = st.builds(
     tool_calls=st.lists(st.builds(ToolCall, texts, texts, texts), max_size=2).map(tuple),
     provider_data=st.dictionaries(texts, json_values, max_size=3),
 )
-conversations = st.builds(Conversation, texts, texts, moments, moments, st.none() | texts)
+conversations = st.builds(Conversation, texts, texts, moments, moments, st.none() | texts, st.booleans(), texts)
 
 
 def stored(value: Any) -> Any:
@@ -121,10 +121,16 @@ def test_the_configuration_has_its_version():
 
 def test_a_field_that_a_newer_version_has_added_is_passed_over():
     assert message_from_json({**MESSAGE, "mood": "good", "stats": {"joules": 5, "seconds": 1}}).stats == Stats(seconds=1)
-    assert conversation_from_json({**CONVERSATION, "pinned": True}) == Conversation("c", "Title", 1.0, 2.0, "m")
+    assert conversation_from_json({**CONVERSATION, "coloured": True}) == Conversation("c", "Title", 1.0, 2.0, "m")
     changed = {**CONFIG, "plugins": [], "settings": {**CONFIG["settings"], "sound": "off"}}
     changed["connections"] = [{**entry, "colour": "red"} for entry in CONFIG["connections"]]
     assert config_from_json(changed) == config_from_json(CONFIG)
+
+
+def test_a_conversation_of_an_older_version_is_neither_pinned_nor_in_a_folder():
+    old = {key: value for key, value in CONVERSATION.items() if key not in ("pinned", "folder")}
+    assert conversation_from_json(old) == Conversation("c", "Title", 1.0, 2.0, "m")
+    assert conversation_from_json({**old, "pinned": "so", "folder": 5}) == Conversation("c", "Title", 1.0, 2.0, "m")
 
 
 def test_a_status_that_only_a_newer_version_knows_is_done():

@@ -1,14 +1,20 @@
 """An answer, from the request to its end: what comes in is shown, and kept, as it comes."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 
 from modeltab.actions import doctor
 from modeltab.actions.app import App
+from modeltab.actions.engines import Turn
+from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
-from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, StorageFailed, Unreachable, record_of
-from modeltab.domain.messages import Conversation, Message, Stats, Status, ToolCall, path, title_from
+from modeltab.actions.tabs import claim_of
+from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, NoAnswerInTime, Unreachable, record_of
+from modeltab.domain.figures import completed, destination, estimate_tokens
+from modeltab.domain.messages import Conversation, Message, Messages, Stats, Status, ToolCall, path, title_from
 from modeltab.domain.models import Model
+from modeltab.domain.parameters import overlaid
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
@@ -21,14 +27,21 @@ from modeltab.domain.requests import (
     ToolCallDelta,
     Usage,
 )
+from modeltab.domain.sentences import sentences
 from modeltab.providers.base import Provider
 from modeltab.providers.retrying import generate
-from modeltab.state.records import conversation_to_json, message_to_json
+from modeltab.state.records import message_to_json
 from modeltab.state.store import Generation
 from modeltab.state.updates import with_message, with_model_state
 
-#: An answer that is coming is kept this often, in seconds: what a closed lid can cost at most.
-KEEP_EVERY = 1.0
+#: An answer that is coming is kept this often, in seconds: with the writing itself, a crash costs less than a second of it.
+KEEP_EVERY = 0.5
+#: And the other tabs are told of it this often.
+TELL_EVERY = 0.2
+#: Whole sentences are read out at most this often, so that they do not cut each other short.
+SPEAK_EVERY = 1.0
+#: As many readings as the page keeps: a screen reader hears what is added, not what has been there.
+SPOKEN_KEPT = 3
 
 
 def new_conversation(app: App, text: str) -> Conversation:
@@ -47,8 +60,18 @@ def set_conversation(app: App, conversation: Conversation) -> None:
     app.update(conversations=listed, conversation=conversation if shown and shown.id == conversation.id else shown)
 
 
-def answer(app: App, conversation: Conversation, question: Message, model: Model, begun: Message | None = None) -> None:
-    """Let `model` answer `question` in a new message below it; with `begun`, go on where that answer ended."""
+def answer(
+    app: App,
+    conversation: Conversation,
+    question: Message,
+    model: Model,
+    begun: Message | None = None,
+    among: Messages | None = None,
+) -> None:
+    """Let `model` answer `question` in a new message below it; with `begun`, go on where that answer ended.
+
+    :param among: the conversation's messages before `question`, when it is not the one that is shown.
+    """
     provider = app.provider(model.connection_id)
     now = app.clock()
     message = Message(
@@ -62,16 +85,29 @@ def answer(app: App, conversation: Conversation, question: Message, model: Model
         reasoning=begun.reasoning if begun else "",
         model=model.name,
         connection=model.connection_id,
+        went_to=destination_of(app, model.connection_id),
     )
     conversation = conversation._replace(leaf_id=message.id, updated=now)
-    asked = path(app.state.messages, question.id)
-    request = ChatRequest(model.name, (*asked, begun) if begun else asked, app.state.settings.parameters)
+    asked = path(app.state.messages if among is None else {**among, question.id: question}, question.id)
+    parameters = overlaid(app.state.settings.parameters, conversation.parameters)
+    request = ChatRequest(model.name, (*asked, begun) if begun else asked, parameters)
     generation = Generation(message.id, conversation.id, now, now, provider.capabilities.streaming)
     app.live = message
-    app.update(**with_message(app.state, message), generation=generation)
+    app.update(generation=generation, **(with_message(app.state, message) if among is None else {}))
     set_conversation(app, conversation)
     app.say("The answer is coming")
     app.answering = app.spawn(_run(app, conversation, question, model, provider, request))
+
+
+def destination_of(app: App, connection_id: str) -> str:
+    """Where a request to a connection goes."""
+    return destination(app.connection(connection_id).base_url, app.state.facts[connection_id].permanent)
+
+
+def prompt_estimate(request: ChatRequest) -> int:
+    """About how many tokens a request has."""
+    texts = [request.parameters.system_prompt or "", *(message.text for message in request.messages)]
+    return sum(map(estimate_tokens, texts))
 
 
 async def _run(
@@ -80,13 +116,16 @@ async def _run(
     """Take the answer in until it ends, is stopped or fails. Whatever happens, its text is kept."""
     ticking = app.spawn(_tick(app))
     intake = Intake(app)
+    app.tabs.claim(claim_of(intake.message.id))
+    turn = Turn(app, model.connection_id)
     try:
         await keep(app, conversation, question, intake.message)
         await ensure_unlocked(app, app.connection(model.connection_id))
         request = request._replace(images=await images_of(app, request))
+        await turn.begin(lambda text: _set_progress(app, text))
         if provider.memory and provider.memory.loads_first:
-            await load_model(app, provider, model, request.parameters)
-        intake.begin()
+            await load_model(app, provider, model, request.parameters, lambda text: _set_progress(app, text))
+        intake.begin(request)
         async with aclosing(generate(provider, request)) as events:
             async for event in events:
                 intake.take(event)
@@ -98,21 +137,23 @@ async def _run(
     except Exception as error:
         if not isinstance(error, ModelTabError):
             app.alert(error)
-        intake.end("error", await _explained(app, model, provider, error))
+        intake.end("error", await explained(app, model, provider, error, lambda text: _set_progress(app, text)))
     finally:
+        turn.end()
         ticking.cancel()
         try:
             await intake.keep()
         finally:
+            app.tabs.release(claim_of(intake.message.id))
             app.answering = None
             app.update(generation=None)
     app.say({"done": "Answer complete", "stopped": "Answer stopped", "error": "The answer failed"}[intake.message.status])
 
 
-async def _explained(app: App, model: Model, provider: Provider, error: Exception) -> ErrorRecord:
+async def explained(app: App, model: Model, provider: Provider, error: Exception, tell: Callable[[str], object]) -> ErrorRecord:
     """A failure as a value; where no answer came, with the reason that the connection doctor finds."""
     if isinstance(error, Unreachable) and not isinstance(error, NoAnswerInTime):
-        _set_progress(app, "Looking for the reason")
+        tell("Looking for the reason")
         try:
             connection = app.connection(model.connection_id)
             has_key = bool(app.keys.origin(connection.id))
@@ -131,14 +172,16 @@ async def images_of(app: App, request: ChatRequest) -> dict[str, bytes]:
     return {digest: content for digest, content in found.items() if content is not None}
 
 
-async def load_model(app: App, provider: Provider, model: Model, parameters: Parameters) -> None:
-    """Load a model, with its progress in the list and at the answer that waits for it."""
+async def load_model(
+    app: App, provider: Provider, model: Model, parameters: Parameters, tell: Callable[[str], object] = lambda text: None
+) -> None:
+    """Load a model, with its progress in the list and, by `tell`, at the answer that waits for it."""
     if provider.memory is None:
         return
 
     def progress(fraction: float) -> None:
         app.update(**with_model_state(app.state, model.key, "Loading", fraction))
-        _set_progress(app, f"Loading {model.name}: {fraction:.0%}")
+        tell(f"Loading {model.name}: {fraction:.0%}")
 
     before = await provider.memory.loaded()
     app.update(**with_model_state(app.state, model.key, "Loading", 0.0))
@@ -149,7 +192,7 @@ async def load_model(app: App, provider: Provider, model: Model, parameters: Par
         app.update(models={**app.state.models, model.connection_id: models})
     if model.name not in before:
         app.say(f"{model.name} is loaded")
-    _set_progress(app, "Reading the prompt")
+    tell("Reading the prompt")
 
 
 def _set_progress(app: App, text: str) -> None:
@@ -166,19 +209,25 @@ async def _tick(app: App) -> None:
 
 
 class Intake:
-    """An answer as it comes in: events → the message, in the state and, about once a second, on record."""
+    """An answer as it comes in: events → the message, in the state and, every `KEEP_EVERY` seconds, on record."""
 
     def __init__(self, app: App) -> None:
         assert app.live is not None
         self.message = app.live
         self.finished = False
         self._app = app
+        self._asked = 0
         self._started = app.clock()
-        self._kept = self._started
+        self._told = self._started
+        self._spoken_at = self._started
+        self._spoken_to = len(self.message.text)
+        self._due = self._started
+        self._wake = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
+    def begin(self, request: ChatRequest) -> None:
         """The request leaves now: times count from here, not from the loading of the model."""
+        self._asked = prompt_estimate(request)
         self._started = self._app.clock()
 
     def take(self, event: Event) -> None:
@@ -210,9 +259,8 @@ class Intake:
 
     def end(self, status: Status, error: ErrorRecord | None = None) -> None:
         """The answer came to its end."""
-        stats = self.message.stats
-        if stats.seconds is None:
-            stats = stats._replace(seconds=self._app.clock() - self._started)
+        elapsed = self._app.clock() - self._started
+        stats = completed(self.message.stats, self._asked, self.message.reasoning + self.message.text, elapsed)
         self._show(self.message._replace(status=status, stats=stats, error=error))
 
     def _first_token(self) -> Stats:
@@ -229,16 +277,43 @@ class Intake:
         self.message = message
         app = self._app
         app.live = message
+        self._speak()
         shown = app.state.conversation
         if shown and shown.id == message.conversation_id:
             app.update(**with_message(app.state, message))
         now = app.clock()
-        if now - self._kept >= KEEP_EVERY and (self._keeping is None or self._keeping.done()):
-            self._kept = now
-            self._keeping = app.spawn(keep(app, None, message))
+        if now - self._told >= TELL_EVERY:
+            self._told = now
+            app.tabs.tell({"kind": "progress", "message": message_to_json(message)})
+        if self._keeping is None or self._keeping.done():
+            self._due = now + KEEP_EVERY
+            self._wake.clear()
+            self._keeping = app.spawn(self._keep_soon())
+        elif now >= self._due:
+            self._wake.set()  # the timers of a tab that is not seen come late
+
+    def _speak(self) -> None:
+        """Read out the sentences that are complete, of the conversation that is shown."""
+        app, message, ended = self._app, self.message, self.message.status != "streaming"
+        now, shown = app.clock(), app.state.conversation
+        if not ended and now - self._spoken_at < SPEAK_EVERY:
+            return
+        found, self._spoken_to = sentences(message.text, self._spoken_to, ended)
+        if found and shown and shown.id == message.conversation_id:
+            self._spoken_at = now
+            reading = (f"{message.id}-{self._spoken_to}", " ".join(found))
+            app.update(spoken=(*app.state.spoken, reading)[-SPOKEN_KEPT:])
+
+    async def _keep_soon(self) -> None:
+        """Keep what there is a little later: also when nothing more comes by then."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), KEEP_EVERY)
+        if self.message.status == "streaming":
+            await keep(self._app, None, self.message)
 
     async def keep(self) -> None:
         """Keep the answer as it is, after any writing that still goes on."""
+        self._wake.set()
         if self._keeping is not None:
             await self._keeping
         await keep(self._app, None, self.message)
@@ -252,13 +327,3 @@ def with_call(calls: tuple[ToolCall, ...], delta: ToolCallDelta) -> tuple[ToolCa
     call = grown[delta.place]
     grown[delta.place] = ToolCall(delta.id or call.id, delta.name or call.name, call.arguments + delta.arguments)
     return tuple(grown)
-
-
-async def keep(app: App, conversation: Conversation | None, *messages: Message) -> None:
-    """Write a conversation and messages on record. Where the browser keeps nothing, that is told, and the chat goes on."""
-    try:
-        record = conversation_to_json(conversation) if conversation else None
-        await app.conversations.save(record, *map(message_to_json, messages))
-    except Exception as error:
-        advice = "Leave private browsing, allow site data for this page, or free disk space; copy what you want to keep."
-        app.alert(StorageFailed("This conversation cannot be kept: the browser's storage refuses it.", advice, str(error)))

@@ -3,32 +3,35 @@
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+from modeltab.actions.ports import (
+    ComparisonRecords,
+    ConfigRecord,
+    ConversationRecords,
+    DraftRecords,
+    ImageStore,
+    Page,
+    PdfReader,
+    Surroundings,
+    TemplateRenderer,
+    TextFile,
+)
+from modeltab.actions.tabs import Alone, Tabs
 from modeltab.domain.catalogue import CatalogueEntry
-from modeltab.domain.connections import AddressSpace, Connection
-from modeltab.domain.diagnosis import PageFacts, Permission
+from modeltab.domain.connections import Connection
 from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
+from modeltab.exchange.values import Reading
 from modeltab.files.values import Parts
 from modeltab.providers.base import ModelFile, Provider, Transport
 from modeltab.providers.registry import Registry
+from modeltab.state.drafts import Draft
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import config_to_json
-from modeltab.state.store import Alert, Facts, State, Storage, Store
+from modeltab.state.store import Alert, Facts, State, Store
+from modeltab.state.unkept import Unkept
 from modeltab.state.updates import connection
-
-
-class TextFile(ModelFile, Protocol):
-    """A file that can be read as a whole."""
-
-    async def text(self) -> str:
-        """The whole of it, as text."""
-        ...
-
-    async def content(self) -> bytes:
-        """The whole of it."""
-        ...
 
 
 class UiEvent(NamedTuple):
@@ -50,118 +53,6 @@ class UiEvent(NamedTuple):
     files: tuple[TextFile, ...] = ()
 
 
-class Page(Protocol):
-    """What actions may do to the page besides changing the state."""
-
-    is_loopback: bool
-
-    def value(self, element_id: str) -> str:
-        """A field's text."""
-        ...
-
-    def set_value(self, element_id: str, value: str) -> None:
-        """Change a field's text."""
-        ...
-
-    def focus(self, element_id: str) -> None:
-        """Put the focus there, after the next drawing."""
-        ...
-
-    def click(self, element_id: str) -> None:
-        """Press it, as a person would: opens a file picker."""
-        ...
-
-    def go(self, route: str) -> None:
-        """Change the address's hash."""
-        ...
-
-    def replace_route(self, route: str) -> None:
-        """Change the address's hash without a step back."""
-        ...
-
-    def set_theme(self, theme: str) -> None:
-        """Apply "light", "dark" or "auto"."""
-        ...
-
-    async def copy(self, text: str) -> None:
-        """To the clipboard."""
-        ...
-
-    def save_file(self, name: str, text: str) -> None:
-        """Let the browser save a file."""
-        ...
-
-    def reload(self) -> None:
-        """Load the page again."""
-        ...
-
-    async def storage(self) -> Storage:
-        """How full the browser's storage is."""
-        ...
-
-    async def persist(self) -> bool:
-        """Ask the browser to keep the storage."""
-        ...
-
-
-class Surroundings(Protocol):
-    """What the browser tells of the page's circumstances."""
-
-    def page(self) -> PageFacts:
-        """The page's own."""
-        ...
-
-    async def permission(self, space: AddressSpace) -> Permission:
-        """Whether the page may reach servers there."""
-        ...
-
-    async def answers_without_cors(self, url: str, seconds: float) -> bool | None:
-        """Whether anything answers there, within so many seconds."""
-        ...
-
-
-class ImageStore(Protocol):
-    """Where the images of messages are kept, by the SHA-256 of their bytes."""
-
-    async def add(self, digest: str, content: bytes) -> None:
-        """Keep an image. :raises StorageFailed: when the browser refuses."""
-        ...
-
-    async def read(self, digest: str) -> bytes | None:
-        """An image's bytes, None when it is gone."""
-        ...
-
-    async def clear(self) -> None:
-        """Delete all."""
-        ...
-
-
-class TemplateRenderer(Protocol):
-    """Renders chat templates."""
-
-    async def render(self, template: str, context: dict[str, Any]) -> str:
-        """The text that a template makes. :raises BadReply: when it cannot be rendered."""
-        ...
-
-
-class ConversationRecords(Protocol):
-    """Where conversations are kept, as records."""
-
-    async def all(self) -> list[dict[str, Any]]: ...
-    async def messages(self, conversation_id: str) -> list[dict[str, Any]]: ...
-    async def save(self, conversation: dict[str, Any] | None, *messages: dict[str, Any]) -> None: ...
-    async def delete_messages(self, ids: list[str]) -> None: ...
-    async def delete(self, conversation_id: str) -> None: ...
-    async def clear(self) -> None: ...
-
-
-class ConfigRecord(Protocol):
-    """Where the configuration is kept."""
-
-    def write(self, value: Any) -> str: ...
-    def clear(self) -> None: ...
-
-
 class App:
     """The parts, handed to each other by `main`, and the work that is under way.
 
@@ -169,12 +60,22 @@ class App:
     :param compose: a file that is put together from pieces of others, under a name.
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
+    :ivar comparing: the answers of comparisons that are coming, by their ids.
+    :ivar engines: who has the turn with an engine that runs one model at a time, by the id of its connection.
+    :ivar removed: conversations and messages that were deleted here and can be had again, by the id of their notice.
+    :ivar query: what stands in the search box of the conversations; `state.search` is what the list shows.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
         those that were told to pause.
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
+    :ivar found: what was read from the files that are about to be imported.
     :ivar waiting_for_unlock: told whether the keys were unlocked.
+    :ivar box: the conversation whose draft stands in the message box; `touched`, whether that has still to be kept.
+    :ivar unkept: drafts that have still to be written, by their conversations; `told_of_drafts`, whether the browser refuses.
+    :ivar working_queue: sees to the messages that wait for an answer's end.
+    :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
+    :ivar unwritten: what of conversations could not be written yet.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
     """
@@ -185,7 +86,9 @@ class App:
         registry: Registry,
         page: Page,
         conversations: ConversationRecords,
+        comparisons: ComparisonRecords,
         images: ImageStore,
+        drafts: DraftRecords,
         config: ConfigRecord,
         keys: KeyRing,
         transport: Transport,
@@ -196,6 +99,7 @@ class App:
         compose: Callable[[Parts, Sequence[ModelFile], str], ModelFile],
         open_url: Callable[[str], Awaitable[ModelFile]],
         templates: TemplateRenderer,
+        pdfs: PdfReader,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -203,7 +107,9 @@ class App:
         self.registry = registry
         self.page = page
         self.conversations = conversations
+        self.comparisons = comparisons
         self.images = images
+        self.drafts = drafts
         self.config = config
         self.keys = keys
         self.transport = transport
@@ -214,10 +120,15 @@ class App:
         self.open_url = open_url
         self.read_catalogue = read_catalogue
         self.templates = templates
+        self.pdfs = pdfs
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None
         self.answering: asyncio.Task[None] | None = None
+        self.comparing: dict[str, asyncio.Task[None]] = {}
+        self.engines: dict[str, asyncio.Lock] = {}
+        self.removed: dict[str, Any] = {}
+        self.query = ""
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()
@@ -226,7 +137,17 @@ class App:
         self.foreign: tuple[Connection, ...] = ()
         self.met: set[str] = set()
         self.looks: dict[str, asyncio.Task[None]] = {}
+        self.box = ""
+        self.unkept: dict[str, Draft] = {}
+        self.touched = False
+        self.told_of_drafts = False
+        self.keeping_drafts: asyncio.Task[None] | None = None
+        self.working_queue: asyncio.Task[None] | None = None
+        self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
+        self.tabs: Tabs = Alone()
+        self.watched: set[str] = set()
+        self.unwritten = Unkept()
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()
 

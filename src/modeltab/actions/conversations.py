@@ -1,10 +1,13 @@
-"""Open, list, search, delete conversations."""
+"""Open and list conversations."""
 
+from modeltab.actions import live
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.restoring import messages_of
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, Message
-from modeltab.state.records import UnreadableError, conversation_from_json, message_from_json
-from modeltab.state.store import Dialog, Route
+from modeltab.state.listing import first_of
+from modeltab.state.records import UnreadableError, conversation_from_json
+from modeltab.state.store import Route
 
 
 async def load_list(app: App) -> None:
@@ -33,13 +36,9 @@ def _conversation(record: object) -> Conversation | None:
 def new(app: App, event: UiEvent) -> None:
     """An empty conversation. It is kept from its first message on."""
     app.page.go("#/chat")
+    app.update(route=Route())  # before the browser tells of it: what is typed from now on belongs to the new chat
     _show(app, None, {})
     app.page.focus("message")
-
-
-def search(app: App, event: UiEvent) -> None:
-    """Filter the list by title."""
-    app.update(search=event.value)
 
 
 async def show(app: App, route: Route) -> None:
@@ -57,43 +56,12 @@ async def show(app: App, route: Route) -> None:
             app.say("That conversation does not exist in this browser")
             app.page.replace_route("#/chat")
         return
-    messages = {m.id: m for m in map(_message, await app.conversations.messages(found.id)) if m}
-    if app.live and app.live.conversation_id == found.id and app.live.id in messages:
-        messages[app.live.id] = app.live  # newer than its record, which is written once a second
+    messages = await messages_of(app, found.id)
     if app.state.route == route:
-        _show(app, next(c for c in app.state.conversations if c.id == route.id), messages)
-
-
-def _message(record: object) -> Message | None:
-    try:
-        message = message_from_json(record)
-    except UnreadableError:
-        return None
-    # An answer that was coming when the page was closed: nothing writes it any more.
-    return message._replace(status="stopped") if message.status == "streaming" else message
+        _show(app, next((c for c in app.state.conversations if c.id == route.id), found), messages)
+        live.watch_others(app)
 
 
 def _show(app: App, conversation: Conversation | None, messages: dict[str, Message]) -> None:
-    app.update(conversation=conversation, messages=messages, editing="")
-
-
-def ask_delete(app: App, event: UiEvent) -> None:
-    """Ask before a conversation is deleted."""
-    conversation = next((c for c in app.state.conversations if c.id == event.id), None)
-    if conversation:
-        values = {"title": "Delete conversation?", "confirm": "Delete", "action": "conversation.delete"}
-        app.update(dialog=Dialog("confirm", event.id, values, f"“{conversation.title}” and its messages are deleted for good."))
-
-
-async def delete(app: App, event: UiEvent) -> None:
-    """Delete a conversation."""
-    app.update(dialog=None)
-    if app.live and app.live.conversation_id == event.id:
-        await app.cancel_and_wait(app.answering)
-        app.live = None
-    await app.conversations.delete(event.id)
-    app.update(conversations=tuple(c for c in app.state.conversations if c.id != event.id))
-    if app.state.conversation and app.state.conversation.id == event.id:
-        _show(app, None, {})
-        app.page.replace_route("#/chat")
-    app.say("Conversation deleted")
+    first = first_of(messages, conversation.leaf_id) if conversation else ""
+    app.update(conversation=conversation, messages=messages, editing="", first_shown=first, elsewhere="")

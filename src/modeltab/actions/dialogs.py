@@ -1,6 +1,6 @@
 """Close dialogs and alerts."""
 
-from modeltab.actions import candidates
+from modeltab.actions import candidates, importing
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.keys import settle_unlock
 
@@ -8,6 +8,7 @@ from modeltab.actions.keys import settle_unlock
 def close(app: App, event: UiEvent) -> None:
     """Close the open dialog."""
     candidates.clear(app)
+    importing.close(app)
     app.update(dialog=None, choices=None)
     settle_unlock(app, False)
 

@@ -1,11 +1,11 @@
 """Where the person is: the address's hash."""
 
-from modeltab.actions import connections, conversations, inventory, settings
+from modeltab.actions import comparisons, connections, conversations, importing, inventory, settings
 from modeltab.actions.app import App
 from modeltab.state.store import Route
-from modeltab.views.shell import PAGES
+from modeltab.views.shell import PLACES
 
-_NAMES = frozenset(name for name, _ in PAGES)
+_NAMES = frozenset(name for name, _ in PLACES)
 
 
 def parse(hash_: str) -> Route:
@@ -13,7 +13,7 @@ def parse(hash_: str) -> Route:
     page, _, rest = hash_.removeprefix("#").removeprefix("/").partition("/")
     if page not in _NAMES:
         return Route()
-    return Route(page, rest if page == "chat" else "")
+    return Route(page, rest if page in ("chat", "compare", "shared") else "")
 
 
 async def go(app: App, hash_: str) -> None:
@@ -31,5 +31,9 @@ async def show(app: App, route: Route) -> None:
     """Bring what a route shows."""
     if route.page == "chat":
         await conversations.show(app, route)
+    elif route.page == "compare":
+        await comparisons.show(app, route)
+    elif route.page == "shared":
+        importing.open_link(app, route.id)
     elif route.page in ("settings", "models"):
         await settings.measure(app)

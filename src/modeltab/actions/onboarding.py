@@ -1,7 +1,8 @@
 """The dialog "Add model": what a person chose or named, what it is, and where it goes."""
 
 from modeltab.actions import candidates, origins, transfers
-from modeltab.actions.app import App, TextFile, UiEvent
+from modeltab.actions.app import App, UiEvent
+from modeltab.actions.ports import TextFile
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.models import model_key

@@ -1,25 +1,8 @@
-"""Settings: theme, offline only, storage; export, import and erase."""
+"""Settings: theme, offline only, storage; erase."""
 
-import json
-from typing import Any
-
-from modeltab import __version__
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh_all
-from modeltab.domain.errors import BadRequest
-from modeltab.domain.messages import Conversation, Message
-from modeltab.state.records import (
-    UnreadableError,
-    config_from_json,
-    config_to_json,
-    conversation_from_json,
-    conversation_to_json,
-    message_from_json,
-    message_to_json,
-)
 from modeltab.state.store import Dialog
-
-EXPORT_FORMAT = "modeltab-export"
 
 
 def set_theme(app: App, event: UiEvent) -> None:
@@ -48,73 +31,6 @@ async def persist(app: App, event: UiEvent) -> None:
     )
 
 
-async def export(app: App, event: UiEvent) -> None:
-    """Everything but model files, as one JSON file."""
-    conversations = await app.conversations.all()
-    messages = [record for c in conversations for record in await app.conversations.messages(c["id"])]
-    value = {
-        "format": EXPORT_FORMAT,
-        "modeltab": __version__,
-        "config": config_to_json(app.state.connections, app.state.settings),
-        "conversations": conversations,
-        "messages": messages,
-    }
-    app.page.save_file("modeltab-export.json", json.dumps(value, ensure_ascii=False, indent=1))
-    app.say("The data is exported")
-
-
-def pick_import(app: App, event: UiEvent) -> None:
-    """Open the file picker."""
-    app.page.click("import-input")
-
-
-async def import_(app: App, event: UiEvent) -> None:
-    """Add what an exported file has. Nothing that is here is overwritten; nothing is added unless all of it is sound."""
-    if not event.files:
-        return
-    file = event.files[0]
-    try:
-        value = json.loads(await file.text())
-        if not isinstance(value, dict) or value.get("format") != EXPORT_FORMAT:
-            raise UnreadableError("it is not an export of ModelTab")
-        connections, _ = config_from_json(value.get("config"))
-        conversations = [conversation_from_json(record) for record in _list(value, "conversations")]
-        messages = [message_from_json(record) for record in _list(value, "messages")]
-    except ValueError as error:
-        raise BadRequest(f"{file.name} cannot be imported: {error}.", "Choose a file that “Export data” has made.") from None
-    known = await app.conversations.all()
-    known_ids = {record["id"] for record in known}
-    taken = {record["id"] for c in known for record in await app.conversations.messages(c["id"])}
-    new = []
-    for conversation in conversations:
-        if conversation.id in known_ids:
-            continue
-        own = [m for m in messages if m.conversation_id == conversation.id]
-        if any(m.id in taken for m in own):
-            conversation, own = _renamed(app, conversation, own)
-        await app.conversations.save(conversation_to_json(conversation), *map(message_to_json, own))
-        new.append(conversation)
-    app.update(conversations=tuple(sorted((*app.state.conversations, *new), key=lambda c: -c.updated)))
-    ids = {c.id for c in app.state.connections}
-    types = {t.name for t in app.registry.types if not t.permanent}
-    app.set_connections((*app.state.connections, *(c for c in connections if c.id not in ids and c.type in types)))
-    app.say("1 conversation is imported" if len(new) == 1 else f"{len(new)} conversations are imported")
-
-
-def _list(value: dict[str, Any], name: str) -> list[Any]:
-    found = value.get(name, [])
-    if not isinstance(found, list):
-        raise UnreadableError(f"its {name} are not a list")
-    return found
-
-
-def _renamed(app: App, conversation: Conversation, messages: list[Message]) -> tuple[Conversation, list[Message]]:
-    """The same messages under ids of their own: theirs belong to messages that are here."""
-    ids = {m.id: app.new_id() for m in messages}
-    renamed = [m._replace(id=ids[m.id], parent_id=ids.get(m.parent_id or "")) for m in messages]
-    return conversation._replace(leaf_id=ids.get(conversation.leaf_id or "")), renamed
-
-
 def ask_erase(app: App, event: UiEvent) -> None:
     """Ask before everything is erased."""
     values = {"title": "Erase everything?", "confirm": "Erase", "action": "data.erase"}
@@ -125,12 +41,16 @@ def ask_erase(app: App, event: UiEvent) -> None:
 async def erase(app: App, event: UiEvent) -> None:
     """Delete all that the page keeps, then start anew."""
     app.update(dialog=None)
-    for task in [app.answering, *app.transfers.values()]:
+    for task in [app.answering, *app.comparing.values(), *app.transfers.values()]:
         await app.cancel_and_wait(task)
     app.config.clear()
     app.keys.clear()
     await app.conversations.clear()
+    await app.comparisons.clear()
     await app.images.clear()
+    app.unkept.clear()
+    app.touched = False
+    app.drafts.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host
         if host is None or connection.base_url:

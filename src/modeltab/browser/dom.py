@@ -1,8 +1,8 @@
 """State → page. At most once a frame, and nothing that looks the same as before.
 
-HTML has one way in. What a view returns is parsed and sanitised by DOMPurify into a fragment, `data-markdown` elements in
-it are rendered and sanitised once more under stricter rules, and the fragment is morphed into place. So a defect in a
-view's escaping, or in the Markdown library, does not become a script.
+HTML has one way in. What a view returns is parsed and sanitised by DOMPurify into a fragment, which is morphed into place;
+the texts of `data-markdown` elements in it are rendered by static/js/prose.mjs, which sanitises once more under stricter rules.
+So a defect in a view's escaping, or in the Markdown library, does not become a script.
 """
 
 import asyncio
@@ -11,12 +11,13 @@ from typing import Any
 import js
 from pyodide.ffi import create_proxy
 
+from modeltab.actions.reading import allowed_hosts
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.interop import module, to_object
 from modeltab.state.store import State
 from modeltab.views.html import Html, join
 from modeltab.views.page import PageView
-from modeltab.views.shell import PAGES
+from modeltab.views.shell import PLACES
 
 #: Views escape what they are given, so ids and names are ours; DOMPurify need not guard them against clobbering.
 #: They write a person's texts into attributes as they are, "</script>" included: the fragment is never text again.
@@ -24,26 +25,15 @@ VIEW_RULES = {
     "RETURN_DOM_FRAGMENT": True,
     "SANITIZE_DOM": False,
     "SAFE_FOR_XML": False,
-    "ADD_ATTR": ["aria-current", "enterkeyhint"],
+    "ADD_ATTR": ["aria-current", "enterkeyhint", "webkitdirectory"],
 }
-#: What a model wrote gets no ids, no classes but a code block's language, no forms, no media, and links of three kinds.
-MARKDOWN_RULES = {
-    "RETURN_DOM_FRAGMENT": True,
-    "ALLOWED_TAGS": [
-        *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "code", "pre", "blockquote"),
-        *("ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "a"),
-    ],
-    "ALLOWED_ATTR": ["href", "title", "class", "start"],
-    "ADD_URI_SAFE_ATTR": ["start"],  # else it has to look like a link
-    "ALLOW_DATA_ATTR": False,
-    "ALLOW_ARIA_ATTR": False,
-}
-LINK_RULE = "^(?:https?|mailto):"
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
-STREAMED = frozenset({"messages", "generation"})
+STREAMED = frozenset({"messages", "generation", "comparing"})
 PAUSE_MS = 50
+#: The least pause as a multiple of what the drawing took: what takes long is drawn less often.
+REST = 4
 
 
 class Drawing:
@@ -57,6 +47,8 @@ class Drawing:
         self._drawn: dict[str, str] = {}
         self._messages: list[tuple[str, Html]] = []
         self._streamed = ("", "")
+        self._compared: dict[str, str] = {}
+        self._image_hosts: tuple[str, ...] = ()
         self._shown: State | None = None
         self._pending: State | None = None
         self._rest_until = 0.0
@@ -70,18 +62,14 @@ class Drawing:
 
     async def load(self) -> None:
         """Bring the libraries that draw."""
-        purify, idiomorph, markdown = await asyncio.gather(
+        purify, idiomorph, self._prose = await asyncio.gather(
             module("./static/vendor/dompurify/purify.es.mjs"),
             module("./static/vendor/idiomorph/idiomorph.esm.js"),
-            module("./static/vendor/markdown-it/markdown-it.mjs"),
+            module("./static/js/prose.mjs"),
         )
         self._purify = purify.default
         self._idiomorph = idiomorph.Idiomorph
-        self._markdown = markdown.default(to_object({"html": False, "linkify": True}))
-        self._markdown.disable("image")  # an image would be a request that nobody asked for: it stays a link
         self._view_rules = to_object(VIEW_RULES)
-        self._markdown_rules = to_object(MARKDOWN_RULES)
-        self._markdown_rules.ALLOWED_URI_REGEXP = js.RegExp.new(LINK_RULE, "i")
         self._inside = self._morph_options("innerHTML")
         self._whole = self._morph_options("outerHTML")
 
@@ -103,16 +91,31 @@ class Drawing:
         """Draw the state now."""
         self._shown = state
         if self._changed("page", state.route.page):
-            for name, _ in PAGES:
+            for name, _ in PLACES:
                 element(f"page-{name}").hidden = name != state.route.page
+        hosts = allowed_hosts(state)
+        if hosts != self._image_hosts:
+            self._image_hosts = hosts
+            self._prose.allowImages(to_object(hosts))
         title = self._view.title(state)
         if self._changed("title", title):
             js.document.title = title
         for element_id, html in self._view.regions(state).items():
             if self._changed(element_id, html):
                 self._patch(element_id, html)
+                if element_id == "compare-columns":
+                    self._compared.clear()  # the texts that flow in are not in it
+        if state.route.page == "compare":
+            self._draw_compared(self._view.compared(state))
         if state.route.page == "chat":
             self._draw_messages(self._view.messages(state), self._view.streamed(state))
+        if self._changed("list", f"{state.settings.conversation_sort} {state.search}"):
+            element("conversation-list").scrollTop = 0
+        active = self._view.active_option(state) if state.route.page == "chat" else ""
+        if self._changed("active-option", active):
+            element("message").setAttribute("aria-activedescendant", active)
+            if active:
+                element(active).scrollIntoView(to_object({"block": "nearest"}))
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:
@@ -132,8 +135,10 @@ class Drawing:
         self._frame_asked = False
         state, self._pending = self._pending, None
         if state is not None:
+            began = js.performance.now()
             self.draw(state)
-            self._rest_until = js.performance.now() + PAUSE_MS
+            now = js.performance.now()
+            self._rest_until = now + max(PAUSE_MS, REST * (now - began))
 
     def _changed(self, name: str, value: str) -> bool:
         before = self._drawn.get(name)
@@ -145,6 +150,7 @@ class Drawing:
             self._patch_dialog(html)
         else:
             self._idiomorph.morph(element(element_id), self._fragment(html), self._inside)
+            self._prose.settle(element(element_id))
 
     def _patch_dialog(self, html: Html) -> None:
         """A dialog has to be opened and closed by its methods: only they hold the focus and return it."""
@@ -176,6 +182,9 @@ class Drawing:
             return
         scroll = element("conversation-scroll")
         at_end = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END
+        from_end = scroll.scrollHeight - scroll.scrollTop
+        earlier = self._draw_earlier(before, messages)
+        before = [*earlier, *before]
         same = 0
         while same < min(len(before), len(messages)) and before[same][0] == messages[same][0]:
             element_id, html = messages[same]
@@ -186,18 +195,36 @@ class Drawing:
             element(element_id).remove()
         if messages[same:]:
             element("conversation").append(self._fragment(join(html for _, html in messages[same:])))
+        self._prose.settle(element("conversation"))
         if streamed[1] and any(element_id == streamed[0] for element_id, _ in messages):
             part = element(streamed[0]).querySelector("[data-part=text]")
-            self._idiomorph.morph(part, self._prose(streamed[1]), self._inside)
+            self._prose.write(part, streamed[1])
         self._messages, self._streamed = messages, streamed
-        if at_end or len(messages) > len(before):
+        if at_end or not same or len(messages) > len(before):
             scroll.scrollTop = scroll.scrollHeight
+        elif earlier:
+            scroll.scrollTop = scroll.scrollHeight - from_end  # what is seen stays where it is
+
+    def _draw_earlier(self, before: list[tuple[str, Html]], messages: list[tuple[str, Html]]) -> list[tuple[str, Html]]:
+        """Put what comes before the first message that is drawn above it."""
+        first = before[0][0] if before else ""
+        place = next((n for n, (element_id, _) in enumerate(messages) if element_id == first), 0)
+        if place:
+            element(first).before(self._fragment(join(html for _, html in messages[:place])))
+        return messages[:place]
+
+    def _draw_compared(self, streamed: list[tuple[str, str]]) -> None:
+        """The answers that flow into a comparison: only the texts that have grown."""
+        for element_id, text in streamed:
+            part = js.document.getElementById(element_id)
+            if part and self._compared.get(element_id) != text:
+                self._prose.write(part, text)
+                self._compared[element_id] = text
 
     def _fragment(self, html: Html) -> Any:
         """The one way from HTML to nodes."""
         fragment = self._purify.sanitize(html, self._view_rules)
-        for node in fragment.querySelectorAll("[data-markdown]"):
-            node.replaceChildren(self._prose(node.textContent))
+        self._prose.prepare(fragment)
         for node in fragment.querySelectorAll("[data-image]"):
             digest = node.getAttribute("data-image")
             if self._image_urls.get(digest):
@@ -219,17 +246,10 @@ class Drawing:
         for node in js.document.querySelectorAll(f'[data-image="{digest}"]'):
             node.src = url
 
-    def _prose(self, text: str) -> Any:
-        """What a model wrote, as nodes."""
-        fragment = self._purify.sanitize(self._markdown.render(text), self._markdown_rules)
-        for link in fragment.querySelectorAll("a[href]"):
-            link.target = "_blank"
-            link.rel = "noopener noreferrer"
-        return fragment
-
     def _morph_options(self, style: str) -> Any:
         options = to_object({"morphStyle": style, "restoreFocus": True, "callbacks": {}})
         options.callbacks.beforeAttributeUpdated = self._attribute_rule
+        options.callbacks.beforeNodeMorphed = self._prose.mayMorph
         return options
 
 

@@ -24,6 +24,9 @@ ATTRIBUTES = {
     "mousedown": "data-mousedown",
 }
 
+#: When fewer pixels than this of a long conversation are left above what is seen, earlier messages are drawn.
+EARLIER_PX = 1200
+
 
 class Events:
     """Hears the page for as long as it lives.
@@ -48,6 +51,7 @@ class Events:
         for kind in ATTRIBUTES:
             _listen(js.document, kind, self._event)
         _listen(js.document, "keydown", self._shortcut)
+        _listen(js.document, "paste", self._pasted)
         _listen(js.document, "cancel", self._dialog_cancelled, capture=True)  # it does not bubble
         _listen(js.document, "visibilitychange", lambda _: on_visible(js.document.visibilityState == "visible"))
         _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
@@ -77,13 +81,37 @@ class Events:
             event.preventDefault()
             self._perform(UiEvent("chat.new"))
 
+    def _pasted(self, event: Any) -> None:
+        """Files that are pasted into the message box go with the message; text, also of a file's name, is pasted as text."""
+        files = list(event.clipboardData.files) if event.clipboardData else []
+        if files and event.target.id == "message" and not event.clipboardData.getData("text/plain"):
+            event.preventDefault()
+            self._perform(UiEvent("attach.files", files=tuple(map(BrowserFile, files))))
+
     def _dialog_cancelled(self, event: Any) -> None:
         if event.target.tagName == "DIALOG":
             event.preventDefault()  # the state closes it
             self._perform(UiEvent("dialog.close"))
 
-    def _scrolled(self, _: Any) -> None:
-        """A list of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
+    def _scrolled(self, event: Any) -> None:
+        """Something of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
+        moved = getattr(event.target, "id", "")
+        if moved == "conversation-list":
+            self._list_scrolled(event.target)
+        elif moved == "conversation-scroll":
+            earlier = event.target.querySelector(".earlier button")
+            if earlier and event.target.scrollTop < EARLIER_PX:
+                self._perform(UiEvent("conversation.earlier", earlier.getAttribute("data-id")))
+        else:
+            self._table_scrolled()
+
+    def _list_scrolled(self, scroll: Any) -> None:
+        rows = scroll.querySelectorAll("ul[data-long=true] > li[id]")
+        if rows.length > 1:
+            height = max(1, round(rows[1].offsetTop - rows[0].offsetTop))
+            self._perform(UiEvent("conversations.scroll", value=f"{max(0, int(scroll.scrollTop / height))}:{height}"))
+
+    def _table_scrolled(self) -> None:
         table = js.document.querySelector("table[data-long=true]")
         row = table.querySelector("tbody tr[id]") if table else None
         if row:
@@ -111,7 +139,7 @@ class Events:
         plain = [] if any(entries) else list(transfer.files)  # what a script made has no entries
         handles = [handle for entry in entries if entry for handle in await _files_of(entry)]
         if handles or plain:
-            self._perform(UiEvent("models.add", files=tuple(map(BrowserFile, handles or plain))))
+            self._perform(UiEvent("files.drop", files=tuple(map(BrowserFile, handles or plain))))
 
 
 async def _files_of(entry: Any) -> list[Any]:
@@ -142,11 +170,20 @@ def _ui_event(event: Any, source: Any, action: str) -> UiEvent:
     return UiEvent(
         action,
         id=source.getAttribute("data-id") or "",
-        value=str(getattr(source, "value", "") or ""),
+        value=_value(source),
         values=_values(form) if form else {},
         key=_key(event) if event.type == "keydown" and not event.isComposing else "",
         files=files,
     )
+
+
+def _value(source: Any) -> str:
+    """A field's text; of a button with `data-takes`, the text of what that selector finds in the part that it stands in."""
+    selector = source.getAttribute("data-takes")
+    if selector:
+        block, _, inner = selector.partition(" ")
+        return str(source.closest(block).querySelector(inner).textContent)
+    return str(getattr(source, "value", "") or "")
 
 
 def _key(event: Any) -> str:

@@ -21,6 +21,8 @@ PROTECTION_HINTS: Mapping[Protection, str] = {
 #: The end of a key that is shown, to tell keys apart, and how long a key must be for that to give nothing away.
 _SHOWN = 4
 _SHOWN_FROM = 16
+#: The length from which a key is none by chance.
+_HIDDEN_FROM = 8
 _DOTS = "••••••••"
 #: What a key never begins or ends with: white space, quotation marks, and what is invisible.
 _AROUND = " \t\r\n\"'`\u00a0\u200b\ufeff"
@@ -63,6 +65,11 @@ def clean_key(text: str) -> str:
     if key and not _IN_A_HEADER.fullmatch(key):
         raise BadRequest("This is not a key: it has characters that no key has.", "Copy it again, alone and whole.")
     return key
+
+
+def hidden(text: str, secret: str) -> str:
+    """The text without the key: a person may have pasted it into a message, too. One so short that it may be a word stays."""
+    return text.replace(secret, masked(secret)) if len(secret) >= _HIDDEN_FROM else text
 
 
 def masked(secret: str) -> str:

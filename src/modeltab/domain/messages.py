@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.parameters import Parameters
 
 Role = Literal["system", "user", "assistant"]
 Status = Literal["streaming", "done", "stopped", "error"]
 Messages = Mapping[str, "Message"]
+#: The `finish_reason` of an answer whose tab was closed, or crashed, while it came.
+INTERRUPTED = "interrupted"
 
 
 class ImageRef(NamedTuple):
@@ -36,7 +39,11 @@ class ToolCall(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """The figures of one answer. None where nobody told."""
+    """The figures of one answer. None where nobody told.
+
+    :param tokens_per_second: of the answer, from its first token on.
+    :param prompt_is_estimate: whether `prompt_tokens` was reckoned here; `completion_is_estimate`, the answer's.
+    """
 
     seconds: float | None = None
     first_token_seconds: float | None = None
@@ -45,6 +52,8 @@ class Stats(NamedTuple):
     tokens_per_second: float | None = None
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
+    prompt_is_estimate: bool = False
+    completion_is_estimate: bool = False
 
 
 class Message(NamedTuple):
@@ -52,6 +61,7 @@ class Message(NamedTuple):
 
     :param created: seconds since 1970.
     :param model: who answered; `connection` is the id of where it is.
+    :param went_to: where the request went: a host, or one of the words of `figures`; empty where that is not known.
     :param native_reason: why the answer ended, in the API's own word.
     :param provider_data: what one API alone says with an answer and wants to have back with the next request.
     """
@@ -73,16 +83,23 @@ class Message(NamedTuple):
     images: tuple[ImageRef, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     provider_data: Mapping[str, Any] = {}
+    went_to: str = ""
 
 
 class Conversation(NamedTuple):
-    """A conversation's record. `leaf_id` is the last message of the path that is shown."""
+    """A conversation's record. `leaf_id` is the last message of the path that is shown; `folder` is empty for none.
+
+    :param parameters: its own, over the defaults; None where it has none.
+    """
 
     id: str
     title: str
     created: float
     updated: float
     leaf_id: str | None = None
+    pinned: bool = False
+    folder: str = ""
+    parameters: Parameters | None = None
 
 
 def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:
@@ -102,13 +119,16 @@ def versions(messages: Messages, message: Message) -> tuple[Message, ...]:
 
 def newest_leaf(messages: Messages, message_id: str) -> str:
     """The end of the newest branch below a message."""
+    newest: dict[str | None, Message] = {}
+    for message in messages.values():
+        known = newest.get(message.parent_id)
+        if known is None or (message.created, message.id) > (known.created, known.id):
+            newest[message.parent_id] = message
     passed = {message_id}
-    while True:
-        children = [m for m in messages.values() if m.parent_id == message_id and m.id not in passed]
-        if not children:
-            return message_id
-        message_id = max(children, key=lambda m: (m.created, m.id)).id
+    while (child := newest.get(message_id)) and child.id not in passed:  # a damaged record may make a ring
+        message_id = child.id
         passed.add(message_id)
+    return message_id
 
 
 def subtree(messages: Messages, message_id: str) -> frozenset[str]:

@@ -6,34 +6,12 @@ from typing import Any, Literal, NamedTuple
 
 from modeltab.domain.errors import BadRequest
 from modeltab.domain.messages import Message
-
-ParameterValue = str | int | float
-
+from modeltab.domain.parameters import REASONING_EFFORTS as REASONING_EFFORTS
+from modeltab.domain.parameters import Parameters as Parameters
+from modeltab.domain.parameters import ParameterValue as ParameterValue
 
 #: How an answer ended, whatever the API calls it.
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
-#: How much a model is asked to reason before it answers.
-REASONING_EFFORTS = ("off", "low", "medium", "high")
-
-
-class Parameters(NamedTuple):
-    """What a person may set for an answer. None: the API's own default, and nothing is sent.
-
-    :param reasoning: one of `REASONING_EFFORTS`.
-    """
-
-    system_prompt: str | None = None
-    template: str | None = None
-    temperature: float | None = None
-    max_tokens: int | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    seed: int | None = None
-    reasoning: str | None = None
-    n_gpu_layers: int | None = None
-    n_batch: int | None = None
-    n_ctx: int | None = None
-    extra_json: str | None = None
 
 
 class ChatRequest(NamedTuple):

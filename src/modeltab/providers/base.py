@@ -280,10 +280,10 @@ class ModelHeaders(Protocol):
 
 
 class RenderedPrompt(NamedTuple):
-    """A request as the model reads it: the text that the chat template makes, and how many tokens that is."""
+    """A request as the model reads it: the text that the template makes, and how many tokens that is, None where unknown."""
 
     text: str
-    tokens: int
+    tokens: int | None = None
     n_ctx: int | None = None
 
 

@@ -23,7 +23,9 @@ from modeltab.providers.base import (
     ModelUploads,
     OnFraction,
     OnStep,
+    PromptPreview,
     Provider,
+    RenderedPrompt,
     Transport,
 )
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
@@ -73,6 +75,7 @@ class LocalLlm(Provider):
         self.host: ModelHost | None = self
         self.uploads: ModelUploads | None = self
         self.memory: ModelMemory | None = self
+        self.preview: PromptPreview | None = self
 
     async def check(self) -> str:
         """GET /health: the service's name and version, when it says that it is healthy."""
@@ -129,6 +132,11 @@ class LocalLlm(Provider):
     async def free(self) -> None:
         """POST /cache/clear."""
         await self._endpoint.call("POST", "/cache/clear")
+
+    async def render(self, request: ChatRequest) -> RenderedPrompt:
+        """The question, in the template where there is one. The API has no endpoint for it: it is put together here."""
+        question, template = render_question(request), request.parameters.template
+        return RenderedPrompt(template.replace("{question}", question) if template else question)
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /generate."""

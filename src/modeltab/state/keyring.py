@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from modeltab.domain.connections import Connection, origin_of
 from modeltab.domain.errors import BadRequest, KeyMissing, KeysLocked, StorageFailed, WrongPassphrase
-from modeltab.domain.keys import KeyHint, KeysStatus, Protection, StoredKey, masked
+from modeltab.domain.keys import KeyHint, KeysStatus, Protection, StoredKey, hidden, masked
 from modeltab.state.records import UnreadableError
 
 #: The version of the record, and of what the passphrase becomes: PBKDF2 with SHA-256, as many rounds as OWASP asks for.
@@ -179,6 +179,12 @@ class KeyRing:
             if not self.locked:
                 self._keys[connection_id] = key
             self._write("The key works until the page is closed. Allow site data for this page to keep it.")
+
+    def hide(self, text: str) -> str:
+        """A text that leaves the app, without the keys that stand in it. Locked keys are not known, so not found."""
+        for key in self._keys.values():
+            text = hidden(text, key.secret)
+        return text
 
     def erase(self, connection_id: str) -> None:
         """Forget a connection's key, in memory and on record. Needs no passphrase.

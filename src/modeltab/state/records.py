@@ -10,8 +10,10 @@ from typing import Any
 from modeltab.domain.connections import Connection, clean_base_url
 from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
+from modeltab.domain.prompts import Preset, Prompt
 from modeltab.domain.requests import Parameters
-from modeltab.state.store import Settings
+from modeltab.state.prices import price_to_json, prices_from_json
+from modeltab.state.store import SORTS, Settings
 
 #: The version of the configuration. A change that an older ModelTab would misread raises it, and `migrate` learns the step.
 CONFIG_VERSION = 1
@@ -28,7 +30,15 @@ def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> R
     return {
         "version": CONFIG_VERSION,
         "connections": [connection._asdict() for connection in connections],
-        "settings": {**settings._asdict(), "parameters": _given(settings.parameters._asdict())},
+        "settings": {
+            **settings._asdict(),
+            "parameters": _given(settings.parameters._asdict()),
+            "prompts": [prompt._asdict() for prompt in settings.prompts],
+            "presets": [
+                {**preset._asdict(), "parameters": _given(preset.parameters._asdict())} for preset in settings.presets
+            ],
+            "prices": [price_to_json(price) for price in settings.prices],
+        },
     }
 
 
@@ -70,8 +80,25 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         offline_only=value.get("offline_only") is True,
         auto_lock=_minutes(value.get("auto_lock")),
         model=model if isinstance(model, str) else "",
-        parameters=_parameters_from_json(value.get("parameters")),
+        parameters=parameters_from_json(value.get("parameters")),
+        prompts=tuple(_items(Prompt, value.get("prompts"), ("name", "text"))),
+        presets=tuple(
+            preset._replace(parameters=parameters_from_json(preset.parameters))
+            for preset in _items(Preset, value.get("presets"), ("name", "model"))
+        ),
+        prices=prices_from_json(value.get("prices"), own=True),
+        conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
+        folded_folders=_texts_of(value.get("folded_folders")),
     )
+
+
+def _one_of(allowed: tuple[str, ...], value: Any) -> str:
+    """The value, or the first of what is allowed."""
+    return value if isinstance(value, str) and value in allowed else allowed[0]
+
+
+def _texts_of(value: Any) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
 def _minutes(value: Any) -> int:
@@ -81,7 +108,8 @@ def _minutes(value: Any) -> int:
 _TEXT_PARAMETERS = frozenset({"system_prompt", "template", "reasoning", "extra_json"})
 
 
-def _parameters_from_json(value: Any) -> Parameters:
+def parameters_from_json(value: Any) -> Parameters:
+    """Parameters, as far as the values are what they should be."""
     kept = {}
     for name, item in value.items() if isinstance(value, Mapping) else ():
         right = isinstance(item, str) if name in _TEXT_PARAMETERS else isinstance(item, int | float)
@@ -92,7 +120,8 @@ def _parameters_from_json(value: Any) -> Parameters:
 
 def conversation_to_json(conversation: Conversation) -> Record:
     """A conversation's record."""
-    return conversation._asdict()
+    own = conversation.parameters
+    return {**conversation._asdict(), "parameters": _given(own._asdict()) if own else None}
 
 
 def conversation_from_json(value: Any) -> Conversation:
@@ -102,13 +131,17 @@ def conversation_from_json(value: Any) -> Conversation:
         if not isinstance(fields.get(name), int | float):
             raise UnreadableError(f"a conversation has no {name}")
     fields["leaf_id"] = _text_or_none(fields.get("leaf_id"), "a conversation's leaf_id")
+    fields["pinned"] = fields.get("pinned") is True  # as damaged as these two may be, the conversation is worth more
+    fields["folder"] = fields["folder"] if isinstance(fields.get("folder"), str) else ""
+    own = fields.get("parameters")
+    fields["parameters"] = parameters_from_json(own) if isinstance(own, Mapping) else None
     return Conversation(**fields)
 
 
 def message_to_json(message: Message) -> Record:
     """A message's record."""
     record = message._asdict()
-    record["stats"] = _given(message.stats._asdict())
+    record["stats"] = {k: v for k, v in message.stats._asdict().items() if v is not None and v is not False}
     record["error"] = message.error._asdict() if message.error else None
     record["images"] = [image._asdict() for image in message.images]
     record["tool_calls"] = [call._asdict() for call in message.tool_calls]
@@ -125,7 +158,7 @@ def message_from_json(value: Any) -> Message:
     if "parent_id" not in fields:
         raise UnreadableError("a message has no parent_id")
     fields["parent_id"] = _text_or_none(fields["parent_id"], "a message's parent_id")
-    for name in ("reasoning", "model", "connection", "finish_reason", "native_reason"):
+    for name in ("reasoning", "model", "connection", "finish_reason", "native_reason", "went_to"):
         if not isinstance(fields.get(name, ""), str):
             raise UnreadableError(f"a message's {name} is not a text")
     if fields.get("status") not in ("streaming", "done", "stopped", "error"):

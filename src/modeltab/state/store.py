@@ -4,12 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.comparisons import Comparison
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
+from modeltab.domain.exchange import Exchange
 from modeltab.domain.keys import KeysStatus
-from modeltab.domain.messages import Conversation, ImageRef, Message
+from modeltab.domain.messages import Conversation, Message
 from modeltab.domain.models import Model
+from modeltab.domain.prices import Price
+from modeltab.domain.prompts import Preset, Prompt
 from modeltab.domain.requests import Parameters
 from modeltab.domain.transfers import Transfer
 from modeltab.files.fit import EngineKind
@@ -18,6 +22,10 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
+
+#: The orders of the list of conversations.
+SORTS = ("newest", "oldest", "title")
 
 
 class Settings(NamedTuple):
@@ -25,6 +33,8 @@ class Settings(NamedTuple):
 
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
+    :param prices: of models, as the person set them.
+    :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     """
 
     theme: str = "auto"
@@ -32,6 +42,11 @@ class Settings(NamedTuple):
     model: str = ""
     parameters: Parameters = Parameters()
     auto_lock: int = 15
+    prices: tuple[Price, ...] = ()
+    conversation_sort: str = "newest"
+    folded_folders: tuple[str, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+    presets: tuple[Preset, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -174,6 +189,31 @@ class Inventory(NamedTuple):
     row_height: int = 48
 
 
+class Listing(NamedTuple):
+    """How the list of conversations is shown.
+
+    :param selected: the ids that are selected, of all that are to be deleted or moved at once; None while nothing is chosen.
+    :param first: the first row that is seen, of a long list; `row_height`: of one row, in pixels.
+    :param snippets: what was found in the text of messages: conversation id → the text around it, empty where only the title
+        has it; None before a search.
+    :param reading: whether the texts are still being read for the search; `ready`, whether they have been.
+    """
+
+    selected: frozenset[str] | None = None
+    first: int = 0
+    row_height: int = 36
+    snippets: Mapping[str, str] | None = None
+    reading: bool = False
+    ready: bool = False
+
+
+class Removed(NamedTuple):
+    """What was deleted and can be had again. `text` says what it was."""
+
+    id: str
+    text: str
+
+
 class FileDetails(NamedTuple):
     """What the file of a model says, for the dialog "Details".
 
@@ -210,15 +250,6 @@ class Generation(NamedTuple):
     progress: str = ""
 
 
-class Attachment(NamedTuple):
-    """A file that goes with the next message: a text, or an image."""
-
-    id: str
-    name: str
-    text: str = ""
-    image: ImageRef | None = None
-
-
 class Device(NamedTuple):
     """What this device has for the engine in the tab.
 
@@ -244,7 +275,16 @@ class State(NamedTuple):
     """Everything that the page shows.
 
     :param inventory_note: what "Sync" or "Free memory" has done, until it is closed.
+    :param elsewhere: the id of a message of the conversation that is shown, which comes in another tab; else empty.
+    :param spoken: (id, text) of the latest that is read out of the answer that is coming.
     :param deleted: the keys of the models whose deletion can still be undone.
+    :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
+    :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
+        with each before its text comes.
+    :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
+    :param typed: how many characters stand in the message box, as of a moment ago.
+    :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
+    :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     """
 
     route: Route = Route()
@@ -263,17 +303,36 @@ class State(NamedTuple):
     conversations: tuple[Conversation, ...] = ()
     conversations_loaded: bool = False
     search: str = ""
+    listing: Listing = Listing()
+    removed: tuple[Removed, ...] = ()
     conversation: Conversation | None = None
     messages: Mapping[str, Message] = {}
+    first_shown: str = ""
     editing: str = ""
     generation: Generation | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    comparisons_loaded: bool = False
+    comparison: Comparison | None = None
+    compared: Mapping[str, Message] = {}
+    comparing: Mapping[str, Message] = {}
+    compare_progress: Mapping[str, str] = {}
+    elsewhere: str = ""
+    spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    queue: tuple[Queued, ...] = ()
+    typed: int = 0
+    menu: Menu = Menu()
+    context: ContextUse = ContextUse()
+    new_parameters: Parameters | None = None
+    image_hosts: tuple[str, ...] = ()
     picker: Picker = Picker()
     dialog: Dialog | None = None
     candidates: tuple[Candidate, ...] = ()
     choices: Choices | None = None
     catalogue: tuple[CatalogueEntry, ...] = ()
+    prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
+    exchange: Exchange = Exchange()
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

@@ -6,10 +6,27 @@ from typing import Any
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.messages import Message
 from modeltab.domain.models import Model, ModelState, split_key
+from modeltab.domain.parameters import Parameters, overlaid
 from modeltab.domain.transfers import ACTIVE, Transfer
 from modeltab.state.store import State
+from modeltab.state.writing import NEW_CHAT
 
 Changes = dict[str, Any]
+
+
+def place_of(state: State) -> str:
+    """The conversation that the message box writes to: its id, or `NEW_CHAT`."""
+    return state.conversation.id if state.conversation else state.route.id or NEW_CHAT
+
+
+def own_parameters(state: State) -> Parameters | None:
+    """What the conversation that is shown, or about to begin, has of its own over the defaults."""
+    return state.conversation.parameters if state.conversation else state.new_parameters
+
+
+def parameters_of(state: State) -> Parameters:
+    """What goes with the next request of the conversation that is shown."""
+    return overlaid(state.settings.parameters, own_parameters(state))
 
 
 def connection(state: State, connection_id: str) -> Connection | None:

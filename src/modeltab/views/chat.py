@@ -2,8 +2,10 @@
 
 from modeltab.domain.catalogue import STARTER
 from modeltab.domain.models import Model, split_key
-from modeltab.state.store import Attachment, State
+from modeltab.state.context import about
+from modeltab.state.store import State
 from modeltab.state.updates import all_models, connection_name, model_of
+from modeltab.state.writing import Attachment
 from modeltab.views import format as fmt
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, icon_button
@@ -28,11 +30,11 @@ _CHOICE = Template(
 _NOTHING = Template('<div class="picker-nothing">{text}</div>')
 _EMPTY_CHAT = Template('<div class="empty"><h1>{title}</h1><p>{text}</p><div class="empty-actions">{actions}</div>{note}</div>')
 _EMPTY_NOTE = Template('<p class="empty-note">{text}</p>')
-_ATTACHMENT = Template('<span class="attachment">{picture}{name}{remove}</span>')
+_ATTACHMENT = Template('<span class="attachment">{picture}{name}<span class="attachment-note">{note}</span>{remove}</span>')
 _FILE_ICON = Template('<span class="icon icon-file" aria-hidden="true"></span>')
 _THUMBNAIL = Template('<img class="thumbnail" data-image="{digest}" alt="">')
 _BAR = Template(
-    '<div class="composer-tools">{attach}{parameters}{preview}'
+    '<div class="composer-tools">{attach}{prompts}{parameters}{preview}'
     '<input type="file" id="attach-input" aria-label="Files to attach" '
     'data-change="attach.files" multiple="" hidden=""></div><div class="composer-send">{hint}{main}</div>'
 )
@@ -154,17 +156,29 @@ def attachments(state: State) -> Html:
 def _attachment(item: Attachment) -> Html:
     picture = _THUMBNAIL(digest=item.image.digest) if item.image else _FILE_ICON()
     remove = icon_button("close", f"Remove {item.name}", "attach.remove", item.id)
-    return _ATTACHMENT(picture=picture, name=item.name, remove=remove)
+    note = ""
+    if item.text:
+        pages = f"{item.pages} {'page' if item.pages == 1 else 'pages'}, " if item.pages else ""
+        note = f"{pages}about {about(len(item.text)):,} tokens"
+    return _ATTACHMENT(picture=picture, name=item.name, note=note, remove=remove)
 
 
 def composer_bar(state: State) -> Html:
     """The controls below the message box."""
-    busy = state.generation is not None
+    elsewhere = state.generation is None and bool(state.elsewhere)
+    busy = state.generation is not None or elsewhere
     facts = state.facts.get(split_key(state.settings.model)[0])
     return _BAR(
         attach=icon_button("attach", "Attach", "attach.pick", ""),
+        prompts=icon_button("prompts", "Prompts", "prompts.open", ""),
         parameters=icon_button("sliders", "Parameters", "parameters.open", ""),
         preview=icon_button("prompt", "Preview prompt", "preview.open", "") if facts and facts.previews else EMPTY,
-        hint=_HINT(text="") if busy else _HINT(text="Enter sends, Shift+Enter breaks the line"),
-        main=_STOP() if busy else _SEND(disabled=False),
+        hint=_HINT(text=_hint(busy, elsewhere)),
+        main=join([_STOP(), _SEND(disabled=False)]) if busy else _SEND(disabled=False),
     )
+
+
+def _hint(busy: bool, elsewhere: bool) -> str:
+    if elsewhere:
+        return "This answer comes in another tab"
+    return "Enter queues the message" if busy else "Enter sends, Shift+Enter breaks the line"

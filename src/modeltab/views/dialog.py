@@ -2,7 +2,19 @@
 
 from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
-from modeltab.views import add_model, connection_form, connections, copy_model, keys, model_details, parameters
+from modeltab.views import (
+    add_model,
+    connection_form,
+    connections,
+    conversations,
+    copy_model,
+    exchange,
+    keys,
+    library,
+    model_details,
+    parameters,
+    prices,
+)
 from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button, form_error, icon_button
 
@@ -50,8 +62,18 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Unlock keys", keys.unlock_form(item)
     if item.name == "copy-model":
         return "Copy model", copy_model.form(state, item)
+    if item.name == "prices":
+        return "Prices", prices.dialog(state, item)
+    if item.name in library.TITLES:
+        return library.TITLES[item.name], library.body(state, item)
+    if item.name == "export":
+        return "Export conversation", exchange.export_form(item)
+    if item.name == "import":
+        return "Import", exchange.import_form(state, item)
     if item.name == "preview":
         return "Prompt", _preview(item)
+    if item.name == "conversation":
+        return ("Rename or move" if item.subject else "Move to a folder"), conversations.edit_form(state, item)
     if item.name == "parameters":
         return "Parameters", _parameters(state, item)
     return _confirmation(item)
@@ -61,7 +83,9 @@ def _parameters(state: State, item: Dialog) -> Html:
     model = model_of(state, state.settings.model)
     facts = state.facts.get(model.connection_id) if model else None
     lead = f"For every model; what {model.name} cannot take is disabled." if model else "For every model that takes them."
-    return parameters.form(item, facts, lead)
+    if item.subject == "conversation":
+        lead += " An empty field follows the defaults."
+    return parameters.form(item, facts, lead, state.settings.parameters)
 
 
 def _preview(item: Dialog) -> Html:

@@ -29,6 +29,15 @@ def seconds(value: float) -> str:
     return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
+def dollars(value: float) -> str:
+    """An amount of US dollars: "$0.0012", "$0.25", "$12.50"; what is less than the last digit is told as that."""
+    if value == 0:
+        return "$0"
+    if value < 0.0001:
+        return "less than $0.0001"
+    return f"${value:.4f}" if value < 0.1 else f"${value:.2f}"
+
+
 def percent(fraction: float) -> str:
     """A fraction: "42 %" reads "42%"; never 100% before it is all."""
     return f"{min(int(fraction * 100), 100)}%"

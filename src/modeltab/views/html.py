@@ -91,7 +91,7 @@ def _check_place(before: str, name: str) -> None:
         raise ValueError(f"{{{name}}} stands in a tag outside a quoted attribute")
     if _FORBIDDEN_ATTRIBUTE.match(attribute[1]):
         raise ValueError(f"{{{name}}} stands in the attribute {attribute[1]}")
-    if _URL_ATTRIBUTE.match(attribute[1]) and not attribute[2].startswith(("#", "./", "blob:")):
+    if _URL_ATTRIBUTE.match(attribute[1]) and not attribute[2].startswith(("#", "./", "blob:", "data:image/")):
         raise ValueError(f"{{{name}}} stands at the beginning of a URL")
 
 

@@ -1,9 +1,10 @@
 """One message of a conversation."""
 
-from modeltab.domain.messages import Message, Messages, Stats, versions
+from modeltab.domain.messages import INTERRUPTED, Message, Messages, versions
 from modeltab.domain.models import split_key
 from modeltab.state.store import Generation, State
 from modeltab.views import format as fmt
+from modeltab.views.figures import AnswerNotes, stats_parts
 from modeltab.views.html import EMPTY, Html, Template, join
 from modeltab.views.parts import button, error_text, icon_button
 
@@ -19,6 +20,8 @@ _REASONING = Template(
     '<div class="prose" data-part="reasoning" data-markdown="">{text}</div></details>'
 )
 _PROSE = Template('<div class="prose message-text" data-part="text" data-markdown="">{text}</div>')
+#: The text that is coming is not in the view: it is `streamed`, and what is shown of it stays.
+_LIVE = Template('<div class="prose message-text" data-part="text" data-markdown="live"></div>')
 _PLAIN = Template('<div class="plain message-text" data-part="text">{text}</div>')
 _WAITING = Template(
     '<div class="waiting"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span>{text}</span></div>'
@@ -42,7 +45,7 @@ _NAMES = {"user": "You", "assistant": "Assistant", "system": "System"}
 
 
 def message(
-    item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool
+    item: Message, messages: Messages, editing: bool, generation: Generation | None, where: str, continues: bool, note: str = ""
 ) -> Html:
     """A message. The text of one that is being streamed is not in it: it is `streamed`, which changes oftener.
 
@@ -50,6 +53,7 @@ def message(
     :param generation: the answer that is coming, when it is this one.
     :param where: the name of the connection that answered.
     :param continues: whether the chosen model can go on where an answer was cut off.
+    :param note: what it cost, which model it was and where it went, in words.
     """
     return _MESSAGE(
         id=item.id,
@@ -62,7 +66,7 @@ def message(
         body=_body(item, editing, generation),
         calls=join(_CALL(name=call.name, arguments=call.arguments) for call in item.tool_calls),
         error=_error(item),
-        stats=_figures(item, generation),
+        stats=_figures(item, generation, note),
         versions=_versions(item, messages),
         actions=EMPTY if item.status == "streaming" or editing else _actions(item, continues),
     )
@@ -76,7 +80,7 @@ def _body(item: Message, editing: bool, generation: Generation | None) -> Html:
         return _PLAIN(text=item.text)
     if item.status == "streaming" and not item.text:
         return _WAITING(text=generation.progress if generation else "")
-    return _PROSE(text="" if item.status == "streaming" else item.text)
+    return _LIVE() if item.status == "streaming" else _PROSE(text=item.text)
 
 
 def _error(item: Message) -> Html:
@@ -95,7 +99,7 @@ def _actions(item: Message, continues: bool) -> Html:
         if continues and item.text and (item.status != "done" or item.finish_reason == "length"):
             buttons.append(icon_button("continue", "Continue", "message.continue", item.id))
     buttons.append(icon_button("branch", "Branch", "message.branch", item.id))
-    buttons.append(icon_button("delete", "Delete", "message.delete.ask", item.id))
+    buttons.append(icon_button("delete", "Delete", "message.delete", item.id))
     return join(buttons)
 
 
@@ -114,7 +118,7 @@ def _versions(item: Message, messages: Messages) -> Html:
     )
 
 
-def _figures(item: Message, generation: Generation | None) -> str:
+def _figures(item: Message, generation: Generation | None, note: str) -> str:
     if item.status == "streaming" and generation:
         if item.text:
             return ""  # the text itself shows that time passes
@@ -122,37 +126,19 @@ def _figures(item: Message, generation: Generation | None) -> str:
         return passed if generation.streaming else f"{passed} · the server answers in one piece"
     parts = []
     if item.status == "stopped":
-        parts.append("Stopped")
+        parts.append("Interrupted" if item.finish_reason == INTERRUPTED else "Stopped")
     if item.finish_reason == "length":
         parts.append("Cut off at the token limit")
     if item.finish_reason == "content_filter":
         parts.append(f"Stopped by the provider's safety filter ({item.native_reason})")
     if item.finish_reason == "other" and item.native_reason:
         parts.append(f"Ended: {item.native_reason}")
-    return " · ".join([*parts, *stats_parts(item.stats)])
-
-
-def stats_parts(stats: Stats) -> list[str]:
-    """An answer's figures in words."""
-    parts = []
-    if stats.completion_tokens is not None:
-        reasoning = f", {stats.reasoning_tokens} of them reasoning" if stats.reasoning_tokens else ""
-        parts.append(f"{stats.completion_tokens} tokens{reasoning}")
-    if stats.seconds is not None:
-        parts.append(fmt.seconds(stats.seconds))
-    if stats.tokens_per_second is not None:
-        parts.append(f"{stats.tokens_per_second:.1f} tokens/s")
-    if stats.first_token_seconds is not None:
-        parts.append(f"first token after {fmt.seconds(stats.first_token_seconds)}")
-    if stats.prompt_tokens is not None:
-        cached = f", {stats.cached_tokens} of them cached" if stats.cached_tokens else ""
-        parts.append(f"{stats.prompt_tokens} prompt tokens{cached}")
-    return parts
+    return " · ".join(filter(None, [*parts, *stats_parts(item.stats), note]))
 
 
 def streamed(state: State) -> tuple[str, str]:
     """(element id, text so far) of the answer that is being streamed in the conversation that is shown, or empty texts."""
-    item = state.messages.get(state.generation.message_id) if state.generation else None
+    item = state.messages.get(state.generation.message_id if state.generation else state.elsewhere)
     return (f"m-{item.id}", item.text) if item and item.status == "streaming" else ("", "")
 
 
@@ -164,6 +150,7 @@ class MessageViews:
 
     def __init__(self) -> None:
         self._drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
+        self._notes = AnswerNotes()
 
     def draw(self, state: State, shown: tuple[Message, ...], names: dict[str, str]) -> list[tuple[str, Html]]:
         """(element id, HTML) of each message of the path."""
@@ -178,11 +165,12 @@ class MessageViews:
             generation = state.generation if state.generation and state.generation.message_id == item.id else None
             editing = state.editing == item.id
             where = names.get(item.connection, item.connection)
-            inputs = (item, editing, generation, where, continues, counts[(item.parent_id, item.role)])
+            note = self._notes.note(state, item)
+            inputs = (item, editing, generation, where, continues, note, counts[(item.parent_id, item.role)])
             known = self._drawn.get(item.id)
             if known and known[0] == inputs:
                 drawn[item.id] = known
             else:
-                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where, continues))
+                drawn[item.id] = (inputs, message(item, state.messages, editing, generation, where, continues, note))
         self._drawn = drawn
         return [(f"m-{key}", html) for key, (_, html) in drawn.items()]

@@ -3,13 +3,29 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from modeltab.domain.messages import path
+from modeltab.state.listing import drawn_of
 from modeltab.state.store import State
-from modeltab.views import chat, connections, dialog, models, settings, shell, transfers
+from modeltab.views import (
+    chat,
+    command_menu,
+    compare,
+    compare_results,
+    connections,
+    context_meter,
+    conversations,
+    dialog,
+    exchange,
+    models,
+    queue,
+    settings,
+    shared,
+    shell,
+    transfers,
+)
 from modeltab.views.html import Html
 from modeltab.views.message import MessageViews, streamed
 
-TITLES = dict(shell.PAGES)
+TITLES = dict(shell.PLACES)
 
 
 class Region(NamedTuple):
@@ -26,24 +42,40 @@ class Region(NamedTuple):
     page: str = ""
 
 
+_COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
-    *("candidates", "choices", "catalogue", "file_details", "storage", "device"),
+    *("conversations", "candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
+    "exchange",
 )
+_LIST = ("conversations", "conversations_loaded", "conversation", "search", "listing", "settings")
 REGIONS = (
     Region("nav", shell.navigation, ("route",)),
-    Region("conversation-list", shell.conversation_list, ("conversations", "conversations_loaded", "conversation", "search")),
+    Region("conversation-tools", conversations.tools, ("conversations", "search", "listing", "settings")),
+    Region("conversation-list", conversations.listed, _LIST),
+    Region("removed", conversations.removed, ("removed",)),
     Region("alerts", shell.alerts, ("alerts",)),
+    Region("spoken", shell.spoken, ("spoken",)),
     Region("transfers", transfers.transfers, ("transfers", "connections")),
     Region("dialog", dialog.dialog, _DIALOG),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
+    Region("conversation-earlier", conversations.earlier, ("conversation", "messages", "first_shown"), "chat"),
     Region("chat-empty", chat.empty, ("route", "settings", "models", "connections", "conversation", "facts"), "chat"),
     Region("attachments", chat.attachments, ("attachments",), "chat"),
-    Region("composer-bar", chat.composer_bar, ("generation", "settings", "facts"), "chat"),
+    Region("composer-queue", queue.queue, ("queue", "conversation", "route", "editing"), "chat"),
+    Region("composer-menu", command_menu.menu, ("menu",), "chat"),
+    Region("context-meter", context_meter.meter, ("context", "settings"), "chat"),
+    Region("composer-bar", chat.composer_bar, ("generation", "elsewhere", "settings", "facts"), "chat"),
     Region("page-models", models.page, (*_HEALTH, "models", "inventory", "inventory_note", "deleted", "storage"), "models"),
     Region("page-connections", connections.page, (*_HEALTH, "diagnoses", "keys"), "connections"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys"), "settings"),
+    Region("compare-head", compare.head, ("comparison",), "compare"),
+    Region("compare-columns", compare.columns, _COMPARED, "compare"),
+    Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
+    Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
+    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange"), "settings"),
+    Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
+    Region("page-shared", shared.page, ("exchange",), "shared"),
 )
 
 
@@ -68,15 +100,23 @@ class PageView:
         return drawn
 
     def messages(self, state: State) -> list[tuple[str, Html]]:
-        """(element id, HTML) of each message of the conversation that is shown."""
+        """(element id, HTML) of each message of the conversation that is shown, of a long one the last."""
         if state.conversation is None:
             return []
         names = {c.id: c.name for c in state.connections}
-        return self._messages.draw(state, path(state.messages, state.conversation.leaf_id), names)
+        return self._messages.draw(state, drawn_of(state)[0], names)
 
     def streamed(self, state: State) -> tuple[str, str]:
         """(element id, text so far) of the answer that is being streamed, or empty texts."""
         return streamed(state)
+
+    def compared(self, state: State) -> list[tuple[str, str]]:
+        """(element id, text so far) of each answer that is flowing into the comparison that is shown."""
+        return compare.streamed(state)
+
+    def active_option(self, state: State) -> str:
+        """The id of the option of the message box's list that Enter takes, empty while there is none."""
+        return command_menu.active_option(state)
 
     def title(self, state: State) -> str:
         """The document's title."""

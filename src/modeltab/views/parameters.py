@@ -2,16 +2,26 @@
 
 from typing import NamedTuple
 
-from modeltab.domain.requests import REASONING_EFFORTS
+from modeltab.domain.requests import REASONING_EFFORTS, Parameters, ParameterValue
 from modeltab.state.store import Dialog, Facts
 from modeltab.views.html import Html, Template, join
 from modeltab.views.parts import button, field, form_error, number_input, select, text_area
 
 _FORM = Template(
-    '<form data-submit="parameters.save" class="dialog-form">{error}<p class="dialog-lead">{lead}</p>'
+    '<form data-submit="parameters.save" data-input="parameters.input" class="dialog-form">{error}{scopes}'
+    '<p class="dialog-lead">{lead}</p>'
     '<div class="fields">{fields}</div>'
-    '<div class="dialog-bar">{reset}<span class="spacer"></span>{cancel}'
+    '<div class="dialog-bar">{reset}{presets}<span class="spacer"></span>{cancel}'
     '<button class="button primary" type="submit">Save</button></div></form>'
+)
+_LIVE = Template(
+    '<section class="field template-preview" aria-label="What will be sent"><p class="field-label">What will be sent</p>'
+    '<pre class="preview" tabindex="0">{text}</pre><p class="field-hint">{hint}</p></section>'
+)
+_SCOPES = Template('<div class="scopes" role="group" aria-label="These apply to">{items}</div>')
+_SCOPE = Template(
+    '<button class="button small scope" type="button" data-action="parameters.scope" data-id="{scope}" '
+    'aria-pressed="{pressed}">{text}</button>'
 )
 
 
@@ -52,22 +62,50 @@ FIELDS = (
 )
 
 
-def form(dialog: Dialog, facts: Facts | None, lead: str) -> Html:
-    """The form for the chosen model's connection; without one, all fields are open."""
+def form(dialog: Dialog, facts: Facts | None, lead: str, defaults: Parameters) -> Html:
+    """The form for the chosen model's connection; without one, all fields are open.
+
+    :param defaults: those of all conversations, which apply where one conversation has nothing of its own.
+    """
+    scope = dialog.subject or "defaults"
+    names = (("conversation", "This conversation"), ("defaults", "Every conversation (the defaults)"))
     return _FORM(
         error=form_error(dialog.error),
+        scopes=_SCOPES(
+            items=join(_SCOPE(scope=key, text=text, pressed="true" if key == scope else "false") for key, text in names)
+        ),
         lead=lead,
-        fields=join(_control(item, dialog.values.get(item.name, ""), facts) for item in FIELDS),
+        fields=fields(dialog, facts, defaults if scope == "conversation" else Parameters()),
         reset=button("Use defaults", "parameters.reset"),
+        presets=button("Presets", "presets.open"),
         cancel=button("Cancel", "dialog.close"),
     )
 
 
-def _control(item: Field, value: str, facts: Facts | None) -> Html:
+def fields(dialog: Dialog, facts: Facts | None, defaults: Parameters) -> Html:
+    """A control for each parameter."""
+    controls = []
+    for item in FIELDS:
+        controls.append(_control(item, dialog.values.get(item.name, ""), facts, getattr(defaults, item.name)))
+        if item.name == "template" and "preview" in dialog.values:
+            controls.append(_LIVE(text=dialog.values["preview"], hint=_template_hint(dialog, defaults)))
+    return join(controls)
+
+
+def _template_hint(dialog: Dialog, defaults: Parameters) -> str:
+    template = dialog.values.get("template") or defaults.template
+    if not template:
+        return "Without a template of yours, the server puts this into the model's own."
+    if "{question}" not in template:
+        return "The template has no {question}: nothing of what you write would be in it."
+    return "The template with the conversation, and what stands in the message box, in place of {question}."
+
+
+def _control(item: Field, value: str, facts: Facts | None, own: ParameterValue | None) -> Html:
     taken = facts is None or item.name in facts.capabilities.parameters
-    default = facts.capabilities.defaults.get(item.name) if facts else None
+    default = own if own is not None else facts.capabilities.defaults.get(item.name) if facts else None
     placeholder = f"Default: {default}" if default is not None else "Default: the model's own"
-    if item.rows:
+    if item.rows and own is None:
         placeholder = "Default: none"
     hint = item.hint
     if facts and not taken:

@@ -93,16 +93,17 @@ def text_area(id_: str, name: str, value: str, placeholder: str, rows: int, disa
     return _TEXTAREA(id=id_, name=name, value=value, placeholder=placeholder, rows=rows, disabled=disabled)
 
 
-def select(id_: str, name: str, options: list[tuple[str, str]], chosen: str, change: str = "", disabled: bool = False) -> Html:
+def select(id_: str, name: str, choices: list[tuple[str, str]], chosen: str, change: str = "", disabled: bool = False) -> Html:
     """A choice from a list of (value, text). `change` is the action when it changes."""
-    return _SELECT(id=id_, name=name, options=_options(options, chosen), change=change, disabled=disabled)
+    return _SELECT(id=id_, name=name, options=options(choices, chosen), change=change, disabled=disabled)
 
 
 def grouped_select(id_: str, name: str, groups: list[tuple[str, list[tuple[str, str]]]], chosen: str, change: str) -> Html:
     """A choice from lists of (value, text), each under a label."""
-    rows = join(_GROUP(label=label, options=_options(options, chosen)) for label, options in groups if options)
+    rows = join(_GROUP(label=label, options=options(choices, chosen)) for label, choices in groups if choices)
     return _SELECT(id=id_, name=name, options=rows, change=change, disabled=False)
 
 
-def _options(options: list[tuple[str, str]], chosen: str) -> Html:
-    return join(_OPTION(value=value, text=text, selected=value == chosen) for value, text in options)
+def options(choices: list[tuple[str, str]], chosen: str) -> Html:
+    """The options of a choice from a list of (value, text)."""
+    return join(_OPTION(value=value, text=text, selected=value == chosen) for value, text in choices)

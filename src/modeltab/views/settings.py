@@ -2,8 +2,8 @@
 
 from modeltab import __version__
 from modeltab.state.store import State
+from modeltab.views import exchange, keys, prices
 from modeltab.views import format as fmt
-from modeltab.views import keys
 from modeltab.views.html import Html, Template
 from modeltab.views.parts import button, field, select
 
@@ -14,14 +14,11 @@ _PAGE = Template(
     'role="switch" aria-checked="{offline}" aria-label="Offline only" data-action="settings.offline"><span></span></button>'
     '<div><strong>Offline only</strong><p class="field-hint">Only this tab and servers on this machine are asked; every other '
     "address is refused.</p></div></div></section>"
-    "{keys}"
+    "{keys}{prices}"
     '<section class="card" aria-label="Storage"><h2>Storage</h2><meter class="gauge" min="0" max="{quota}" value="{used}" '
     'aria-label="Storage used">{used_text}</meter><p class="field-hint">{used_text} of at most {quota_text} used by models and '
     'conversations. {persisted}</p><div class="card-actions">{persist}</div></section>'
-    '<section class="card" aria-label="Your data"><h2>Your data</h2>'
-    '<p class="field-hint">Conversations, connections and settings as '
-    'one JSON file. Models are not in it.</p><div class="card-actions">{export}{import_}<input type="file" id="import-input" '
-    'accept=".json,application/json" aria-label="File to import" data-change="data.import" hidden=""></div>'
+    '<section class="card" aria-label="Your data"><h2>Your data</h2>{data}'
     '<p class="field-hint">Erasing deletes every conversation, model, connection and setting that is kept in this browser.'
     '</p><div class="card-actions">{erase}</div></section>'
     '<section class="card" aria-label="About"><h2>About</h2>'
@@ -39,14 +36,14 @@ def page(state: State) -> Html:
         theme=field("theme", "Theme", select("theme", "theme", THEMES, state.settings.theme, "settings.theme")),
         offline="true" if state.settings.offline_only else "false",
         keys=keys.section(state),
+        prices=prices.section(state),
         used=storage.used,
         quota=max(storage.quota, 1),
         used_text=fmt.size(storage.used),
         quota_text=fmt.size(storage.quota),
         persisted="The browser keeps it." if storage.persisted else "The browser may delete it when space runs out.",
         persist=button("Ask the browser to keep it", "storage.persist", disabled=storage.persisted),
-        export=button("Export data", "data.export"),
-        import_=button("Import data", "data.import.pick"),
+        data=exchange.data_section(state),
         erase=button("Erase everything", "data.erase.ask", kind="danger"),
         version=__version__,
         threads="on several threads" if state.isolated else "on one thread, because this page is not isolated",

@@ -1,0 +1,1 @@
+"""Conversations that leave ModelTab and come in: archives, readable files, links, and other apps' exports."""
