@@ -68,6 +68,20 @@ def found(state: State) -> tuple[Conversation, ...]:
     return _found(state.conversations, state.search, state.listing.snippets, state.settings.conversation_sort)
 
 
+def beside(state: State, step: int) -> str | None:
+    """The id of the conversation so many places below the one that is shown, as the list has them; None where there is none.
+
+    Where none is shown, or the list has it not, that is the first one.
+    """
+    rows = _rows(state.conversations, state.search, state.listing.snippets, *_order(state))[0]
+    ids = [row.id for row in rows if isinstance(row, Conversation)]
+    shown = state.conversation.id if state.conversation else ""
+    if shown not in ids:
+        return ids[0] if ids and step > 0 else None
+    place = ids.index(shown) + step
+    return ids[place] if 0 <= place < len(ids) else None
+
+
 def folders_of(state: State) -> tuple[str, ...]:
     """The names of the folders, in their order."""
     return tuple(sorted({c.folder for c in state.conversations if c.folder}, key=lambda name: (name.casefold(), name)))
