@@ -9,7 +9,7 @@ from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.actions.sending import begun, post, title_text
 from modeltab.domain.errors import KeysLocked, ModelTabError
-from modeltab.domain.messages import Conversation, Message, newest_leaf, path
+from modeltab.domain.messages import Conversation, Message, newest_leaf, path, versions
 from modeltab.domain.models import Model, split_key
 from modeltab.state.shortcuts import EDIT_LAST, SEND
 from modeltab.state.updates import connection, connection_name, model_of, with_message
@@ -196,10 +196,17 @@ def save_edit(app: App, event: UiEvent) -> None:
 
 
 def show_version(app: App, event: UiEvent) -> None:
-    """Show another version of a message, with what followed it."""
+    """Show another version of a message, with what followed it. The focus stays on the way on, or goes to the way back."""
     conversation = app.state.conversation
-    if conversation is None or event.id not in app.state.messages:
+    message = app.state.messages.get(event.id)
+    if conversation is None or message is None:
         return
+    siblings = [m.id for m in versions(app.state.messages, message)]
+    shown = {m.id for m in path(app.state.messages, conversation.leaf_id)}
+    place = siblings.index(event.id)
+    before = next((n for n, id_ in enumerate(siblings) if id_ in shown), place)
+    onward = place + (place - before)
+    app.page.focus_control("message.version", siblings[onward if 0 <= onward < len(siblings) else before])
     set_conversation(app, conversation._replace(leaf_id=newest_leaf(app.state.messages, event.id)))
     app.spawn(keep(app, app.state.conversation))
 

@@ -7,10 +7,12 @@ from modeltab.actions.app import App, UiEvent
 from modeltab.actions.keeping import keep
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, path
-from modeltab.state.listing import BEFORE, MORE, drawn_of, found, words_of
+from modeltab.state.listing import BEFORE, MORE, beside, drawn_of, found, words_of
 from modeltab.state.store import SORTS, Dialog
 
 _SEARCH = "conversation-search"
+#: What the search box is called where a conversation's id would stand: above all of them.
+_TOP = "top"
 _ADVICE = "Titles are searched all the same. Reload the page, then try again."
 
 
@@ -36,6 +38,17 @@ def focus_search(app: App, event: UiEvent) -> None:
     if not app.page.is_shown(_SEARCH):
         conversations.new(app, event)
     app.page.focus(_SEARCH)
+
+
+def key(app: App, event: UiEvent) -> bool:
+    """ArrowDown and ArrowUp go from the search box into the list, and along it."""
+    if event.key not in ("ArrowDown", "ArrowUp"):
+        return False
+    found = beside(app.state, 1 if event.key == "ArrowDown" else -1, event.id)
+    if not found and (event.key == "ArrowDown" or event.id == _TOP):
+        return False
+    app.page.focus(f"open-{found}" if found else _SEARCH)
+    return True
 
 
 def _show(app: App, snippets: Mapping[str, str] | None) -> None:

@@ -100,6 +100,7 @@ ACTIONS: dict[str, Action] = {
     "conversations.delete.ask": removal.ask_delete_selected,
     "conversations.find": listing.focus_search,
     "conversations.fold": listing.fold,
+    "conversations.key": listing.key,
     "conversations.move": listing.move,
     "conversations.read": listing.read_texts,
     "conversations.scroll": listing.scroll,

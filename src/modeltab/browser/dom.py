@@ -131,6 +131,8 @@ class Drawing:
             target = control(*wanted) if len(wanted) == 2 else js.document.getElementById(wanted[0])
             if target:
                 target.focus()
+                if target.tagName == "TEXTAREA" and not target.selectionEnd:
+                    target.setSelectionRange(len(target.value), len(target.value))  # one goes on behind what is there
         self._keeper.settle()
 
     def _bring_into_view(self, element_id: str) -> None:
@@ -172,7 +174,8 @@ class Drawing:
         shown, new = root.querySelector("dialog"), fragment.querySelector("dialog")
         if shown and not new:
             shown.close()
-        if shown and new and shown.getAttribute("data-name") == new.getAttribute("data-name"):
+        is_same = bool(shown and new and shown.getAttribute("data-name") == new.getAttribute("data-name"))
+        if is_same:
             # What was typed into a secret field is nowhere but in the page, so it stays even when the rest is filled anew.
             same = shown.getAttribute("data-revision") == new.getAttribute("data-revision")
             kept = "[name]:not([type=file])" if same else "[name][type=password]"
@@ -182,8 +185,9 @@ class Drawing:
                     twin.value = field.value
         self._idiomorph.morph(root, fragment, self._inside)
         shown = root.querySelector("dialog")
-        if shown and not shown.open:
-            shown.showModal()
+        if shown and not is_same:
+            if not shown.open:
+                shown.showModal()
             first = shown.querySelector(":is(.dialog-body, .palette-head) :is(input, select, textarea, button):not(:disabled)")
             if first:
                 first.focus()  # the browser would begin with the button that closes it

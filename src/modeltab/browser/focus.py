@@ -9,11 +9,15 @@ _LANDING = ":is(button, select, summary, a[href], [tabindex='0']):not(:disabled,
 
 
 class _Place(NamedTuple):
-    """A part of the page around the focus, and those on both sides of it."""
+    """A part of the page around the focus, and those on both sides of it.
+
+    :param order: the focus's place among the controls of the part, in the smallest one.
+    """
 
     part: Any
     after: Any
     before: Any
+    order: int = 0
 
 
 class FocusKeeper:
@@ -28,9 +32,10 @@ class FocusKeeper:
         self._had = had = js.document.activeElement
         self._places = []
         part = had.closest("[id]") if had else None
+        order = js.Array.prototype.indexOf.call(part.querySelectorAll(_LANDING), had) if part else 0
         while part:
-            self._places.append(_Place(part, part.nextElementSibling, part.previousElementSibling))
-            part = part.parentElement and part.parentElement.closest("[id]")
+            self._places.append(_Place(part, part.nextElementSibling, part.previousElementSibling, max(order, 0)))
+            part, order = part.parentElement and part.parentElement.closest("[id]"), 0
 
     def settle(self) -> None:
         """After it: the same control where it was made anew, one near it where it is gone, else the page."""
@@ -52,9 +57,9 @@ class FocusKeeper:
         for place in self._places:
             for part in (place.part,) if place.part.isConnected else (place.after, place.before):
                 if part and part.isConnected:
-                    for found in part.querySelectorAll(_LANDING):
-                        if found.getClientRects().length:
-                            return found
+                    found = [item for item in part.querySelectorAll(_LANDING) if item.getClientRects().length]
+                    if found:
+                        return found[min(place.order, len(found) - 1) if part is place.part else 0]
         return None
 
 

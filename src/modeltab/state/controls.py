@@ -163,13 +163,13 @@ def _theme(name: str) -> Target:
     return _when(lambda state: state.settings.theme != name)
 
 
+#: The group of what has to do with no page.
+EVERYWHERE = "Everywhere"
 _GO, _CHAT, _LIST, _MODELS, _SERVERS, _SETTINGS = "Pages", "Chat", "Conversations", "Models", "Connections", "Settings"
 
 CONTROLS = (
-    Control("Command palette", "Everywhere", "palette.toggle", always, ("Mod+K",), stays=True),
-    Control("Keyboard shortcuts", "Everywhere", "shortcuts.open", always, ("?", "Mod+/"), words="keys help hotkeys"),
     Control("New chat", _CHAT, "chat.new", always, ("App+N",), words="begin conversation"),
-    Control("Message", _CHAT, "composer.focus", always, ("/", "App+I"), words="write message box input focus"),
+    Control("Write a message", _CHAT, "composer.focus", always, ("/", "App+I"), words="message box input focus"),
     Control("Choose a model…", _CHAT, "palette.list", _for("models"), ("App+M",), words="switch change model"),
     Control("Stop", _CHAT, "chat.stop", _when(lambda s: _is_chat(s) and _is_answering(s)), ("Escape",), stays=True),
     Control("Regenerate", _CHAT, "message.regenerate", _answer_to_repeat, ("App+R",), words="retry ask again"),
@@ -226,6 +226,8 @@ CONTROLS = (
     Control("Import data", _SETTINGS, "data.import.pick", always, words="chatgpt open webui restore"),
     Control("Back up to a folder", _SETTINGS, "data.backup", _when(_can_back_up)),
     Control("Erase everything", _SETTINGS, "data.erase.ask", always, words="delete reset"),
+    Control("Command palette", EVERYWHERE, "palette.toggle", always, ("Mod+K",), stays=True),
+    Control("Keyboard shortcuts", EVERYWHERE, "shortcuts.open", always, ("?", "Mod+/"), words="keys help hotkeys"),
 )
 
 

@@ -68,17 +68,18 @@ def found(state: State) -> tuple[Conversation, ...]:
     return _found(state.conversations, state.search, state.listing.snippets, state.settings.conversation_sort)
 
 
-def beside(state: State, step: int) -> str | None:
-    """The id of the conversation so many places below the one that is shown, as the list has them; None where there is none.
+def beside(state: State, step: int, id_: str = "") -> str | None:
+    """The id of the conversation so many places below another one, as the list has them; None where there is none.
 
-    Where none is shown, or the list has it not, that is the first one.
+    :param id_: of the other one; without it, that is the one that is shown. Below none, or one that the list has not, is
+        the first.
     """
     rows = _rows(state.conversations, state.search, state.listing.snippets, *_order(state))[0]
     ids = [row.id for row in rows if isinstance(row, Conversation)]
-    shown = state.conversation.id if state.conversation else ""
-    if shown not in ids:
+    start = id_ or (state.conversation.id if state.conversation else "")
+    if start not in ids:
         return ids[0] if ids and step > 0 else None
-    place = ids.index(shown) + step
+    place = ids.index(start) + step
     return ids[place] if 0 <= place < len(ids) else None
 
 

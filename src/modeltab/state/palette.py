@@ -8,8 +8,9 @@ SHOWS = 50
 #: How many commands it remembers as the latest.
 RECENT = 5
 
-#: How well a word fits: the text begins with it, a word of the text does, it stands somewhere, its letters do in this order.
-_BEGINS, _BEGINS_WORD, _INSIDE, _SCATTERED = 8, 6, 4, 2
+#: How well a word fits: the name begins with it, a word of the name does, it stands somewhere in that, it is in another name,
+#: its letters stand in the name in this order.
+_BEGINS, _BEGINS_WORD, _INSIDE, _BESIDE, _SCATTERED = 8, 6, 4, 3, 2
 
 
 class Item(NamedTuple):
@@ -86,9 +87,9 @@ def _fit(wanted: list[str], item: Item) -> float:
     others = item.words.casefold()
     total = 0.0
     for word in wanted:
-        fit: float = _fit_of(word, label)
-        if fit < _INSIDE and others:
-            fit = max(fit, 0.5 * min(_fit_of(word, others), _BEGINS_WORD))
+        fit = _fit_of(word, label)
+        if fit < _INSIDE and word in others:
+            fit = _BESIDE
         if not fit:
             return 0
         total += fit

@@ -1,6 +1,6 @@
 """The dialog "Keyboard shortcuts", made of the same table that the keys follow, and the part of the Settings page."""
 
-from modeltab.state.controls import CONTROLS
+from modeltab.state.controls import CONTROLS, EVERYWHERE
 from modeltab.state.shortcuts import COMMAND, EDIT_LAST, NEW_LINE, SEND, words
 from modeltab.state.store import State
 from modeltab.views.html import Html, Template, join
@@ -35,12 +35,12 @@ _ESCAPE = "Close what is on top, leave an edit or a selection, then stop the ans
 
 def body(state: State) -> Html:
     """What is in the dialog."""
-    groups: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    groups: dict[str, list[tuple[str, tuple[str, ...]]]] = {EVERYWHERE: []}
     for control in CONTROLS:
         keys = tuple(name for name in control.keys if name != "Escape")
         if keys:
             groups.setdefault(control.group, []).append((control.name.removesuffix("…"), keys))
-    groups["Everywhere"].append((_ESCAPE, ("Escape",)))
+    groups[EVERYWHERE].append((_ESCAPE, ("Escape",)))
     groups["In the message box"] = [(name, (keys,)) for name, keys in MESSAGE]
     return _DIALOG(
         single="true" if state.settings.single_keys else "false",
