@@ -340,6 +340,7 @@ async def test_only_what_is_possible_now_is_offered(rig):
     rig.engine.steps = (*chunks("Half"), asyncio.Event())
     await rig.start(MODEL)
     rig.press("palette.toggle")
+    assert "Sync" not in offered(rig)  # no connection reads a folder
     absent = {
         "Stop",
         "Regenerate",
@@ -352,7 +353,7 @@ async def test_only_what_is_possible_now_is_offered(rig):
         "Go to Chat",
     }
     assert absent & set(offered(rig)) == set()
-    assert {"New chat", "Go to Models", "Add model", "Sync", "Free memory", "Offline only: on"} <= set(offered(rig))
+    assert {"New chat", "Go to Models", "Add model", "Free memory", "Offline only: on"} <= set(offered(rig))
     rig.press("palette.close")
     await rig.begin("Hello?", "Half")
     assert look_for(rig, "stop")[0] == "Stop"
@@ -392,7 +393,7 @@ async def test_commands_do_what_the_buttons_do(rig):
     assert (rig.state.conversation, rig.page.focused) == (None, "message")
 
 
-async def test_continue_goes_on_where_an_answer_was_cut_off():
+async def test_what_a_connection_cannot_do_is_not_offered():
     server = ScriptedServer({("GET", "/models"): json_reply({"models": [], "count": 0})})
     with server:
         rig = Rig("small.gguf", url=server.url)
@@ -401,6 +402,7 @@ async def test_continue_goes_on_where_an_answer_was_cut_off():
         await rig.begin("Hello?", "Half")
         await rig.do("chat.stop")
         assert ("Continue" in look_for(rig, "continue")) is rig.state.facts[TAB].capabilities.continues
+        assert "Sync" in look_for(rig, "sync")
         rig.app.set_setting(model=f"{SERVER}/m.gguf")  # this API cannot
         assert "Continue" not in look_for(rig, "continue")
 
@@ -480,12 +482,12 @@ async def test_the_latest_commands_come_first_and_outlive_the_page(rig):
     await rig.start(MODEL)
     await take(rig, "theme dark")
     await take(rig, "other.gguf")
-    await take(rig, "sync")
+    await take(rig, "free memory")
     rig.press("palette.toggle")
-    assert offered(rig)[:2] == ["Sync", "other.gguf"]  # "Theme: dark" is not possible now
+    assert offered(rig)[:2] == ["Free memory", "other.gguf"]  # "Theme: dark" is not possible now
     assert shown(rig).names("group")[0] == "Recent"
-    assert offered(rig).count("Sync") == 1
-    assert rig.config.value["settings"]["recent"] == ["Sync", f"model {TAB}/other.gguf", "Theme: dark"]
+    assert offered(rig).count("Free memory") == 1
+    assert rig.config.value["settings"]["recent"] == ["Free memory", f"model {TAB}/other.gguf", "Theme: dark"]
 
 
 async def test_while_a_dialog_is_open_only_what_leaves_it_alone_is_possible(rig):

@@ -139,6 +139,10 @@ def _queue_waits(state: State) -> bool:
     return _is_chat(state) and any(item.waits for item in state.queue if item.place == place_of(state))
 
 
+def _syncs(state: State) -> bool:
+    return any(facts.syncs for facts in state.facts.values())
+
+
 def _can_lock(state: State) -> bool:
     return state.keys.protection == "passphrase" and not state.keys.locked
 
@@ -207,7 +211,7 @@ CONTROLS = (
     Control("Go to Compare", _GO, "page.go", _page("compare"), words="side by side arena"),
     Control("Go to Settings", _GO, "page.go", _page("settings"), words="preferences options"),
     Control("Add model", _MODELS, "models.add", always, words="download upload gguf hugging face file"),
-    Control("Sync", _MODELS, "models.sync", always, words="refresh read folder again", page="models"),
+    Control("Sync", _MODELS, "models.sync", _when(_syncs), words="refresh read folder again", page="models"),
     Control("Free memory", _MODELS, "models.free", always, words="unload ram cache", page="models"),
     Control("Add connection", _SERVERS, "connection.add", always, words="server api key provider"),
     Control("Find local servers", _SERVERS, "servers.find", always, words="ollama llama scan"),
