@@ -440,14 +440,14 @@ async def test_a_conversation_is_opened_by_its_title(rig):
     assert look_for(rig, "tides") == ["About tides"]
 
 
-async def test_of_many_conversations_the_first_are_shown_and_how_many_there_are(rig):
+async def test_of_many_conversations_the_first_are_shown_and_that_there_are_more(rig):
     await rig.start(MODEL)
     await rig.say("Hello?")
     (one,) = rig.state.conversations
     rig.app.update(conversations=tuple(one._replace(id=f"c{n}", title=f"Title {n}") for n in range(SHOWS + 20)))
     rig.press("palette.list", "conversations")
     assert len(offered(rig)) == SHOWS
-    assert f"{SHOWS} of {SHOWS + 20}. Type to find the others." in shown(rig).text
+    assert f"The first {SHOWS}. Type more to find the others." in shown(rig).text
     assert look_for(rig, "title 69") == ["Title 69"]
 
 

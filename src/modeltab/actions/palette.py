@@ -141,8 +141,9 @@ def _command(name: str) -> Command | None:
 def _show(app: App, palette: Palette) -> None:
     """Fill in what it offers, and keep the active line within that."""
     found = _found(app.state, palette)
-    active = min(palette.active, max(len(found[:SHOWS]) - 1, 0))
-    app.update(palette=palette._replace(items=tuple(found[:SHOWS]), active=active, total=len(found)))
+    items = tuple(found[:SHOWS])
+    active = min(palette.active, max(len(items) - 1, 0))
+    app.update(palette=palette._replace(items=items, active=active, has_more=len(found) > len(items)))
 
 
 def _found(state: State, palette: Palette) -> list[Item]:

@@ -5,18 +5,21 @@ possible now has no target, and is not there.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from modeltab.domain.comparisons import MAX_COLUMNS
-from modeltab.domain.messages import Message
+from modeltab.domain.messages import Conversation, Message
 from modeltab.domain.models import split_key
-from modeltab.state.listing import beside, drawn_of
+from modeltab.state.listing import beside, drawn_of, remembering
 from modeltab.state.palette import Item
 from modeltab.state.shortcuts import is_bare
 from modeltab.state.store import State
 from modeltab.state.updates import all_models, can_continue, connection_name, place_of
 
 Target = Callable[[State], str | None]
+#: So many conversations that fit are compared by how well they do.
+_CLOSER = 200
 
 
 class Control(NamedTuple):
@@ -270,7 +273,13 @@ def models(state: State) -> list[Item]:
 
 
 def conversations(state: State, query: str) -> list[Item]:
-    """The conversations whose titles have every word that is typed. Of ten thousand, only those are worth a closer look."""
+    """The conversations whose titles have every word that is typed; of ten thousand, the first are worth a closer look."""
     wanted = query.casefold().split()
-    fitting = [c for c in state.conversations if all(word in c.title.casefold() for word in wanted)]
-    return [Item("", c.title, c.folder or "Conversations", "page.go", f"chat/{c.id}") for c in fitting]
+    fitting = (c for title, c in _titled(state.conversations) if all(word in title for word in wanted))
+    found = islice(fitting, _CLOSER)
+    return [Item("", c.title, c.folder or "Conversations", "page.go", f"chat/{c.id}") for c in found]
+
+
+@remembering
+def _titled(conversations_: tuple[Conversation, ...]) -> list[tuple[str, Conversation]]:
+    return [(c.title.casefold(), c) for c in conversations_]

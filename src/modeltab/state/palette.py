@@ -40,7 +40,7 @@ class Palette(NamedTuple):
 
     :param level: the list that it shows, empty for the commands; `title`, its name.
     :param items: what it offers now, the best first; `active`, the place of the one that Enter takes.
-    :param total: how many there are of them, shown or not.
+    :param has_more: whether there are others that fit.
     :param note: what there is to tell.
     """
 
@@ -49,7 +49,7 @@ class Palette(NamedTuple):
     query: str = ""
     items: tuple[Item, ...] = ()
     active: int = 0
-    total: int = 0
+    has_more: bool = False
     note: str = ""
 
     @property

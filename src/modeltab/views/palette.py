@@ -69,9 +69,10 @@ def _note(shown: Palette) -> str:
         return shown.note
     if not shown.items:
         return "Nothing has this in its name."
-    if shown.total > len(shown.items):
-        return f"{len(shown.items)} of {shown.total:,}. Type to find the others."
-    return "1 result" if shown.total == 1 else f"{shown.total} results"
+    count = len(shown.items)
+    if shown.has_more:
+        return f"The first {count}. Type more to find the others."
+    return "1 result" if count == 1 else f"{count} results"
 
 
 def active_option(state: State) -> str:
