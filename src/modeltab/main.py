@@ -15,9 +15,11 @@ from modeltab.actions import (
     conversations,
     drafts,
     keeping,
+    keyboard,
     keys,
     live,
     navigation,
+    palette,
     prices,
     transfers,
 )
@@ -37,7 +39,7 @@ from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
-from modeltab.browser.surroundings import BrowserSurroundings
+from modeltab.browser.surroundings import BrowserSurroundings, is_apple
 from modeltab.browser.tabs import BrowserTabs
 from modeltab.browser.templates import ChatTemplates
 from modeltab.browser.transport import BrowserTransport
@@ -85,7 +87,7 @@ async def _start() -> None:
     store = Store(State())
     files = OpfsModels()
     transport = BrowserTransport(lambda: store.state.settings.offline_only)
-    page = BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state))
+    page = BrowserPage(on_focus=lambda target: drawing.focus(target, store.state))
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
     registry = Registry(_types(transport, files), keyring.key)
     tabs = BrowserTabs(lambda news: live.hear(app, news))
@@ -122,11 +124,13 @@ async def _start() -> None:
         keys=keyring.status(),
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
+        apple=is_apple(),
         exchange=Exchange(has_folders=page.has_folders()),
     )
     drafts.begin(app)
     context.begin(app)
     commands.begin(app)
+    palette.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -134,6 +138,7 @@ async def _start() -> None:
     store.subscribe(drawing.show)
     Events(
         perform=lambda event: perform(app, event),
+        event_of=lambda pressed: keyboard.event_of(app, pressed),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
         on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),

@@ -311,6 +311,7 @@ class FakePage:
         self.hash = "#/chat"
         self.on_hash: Callable[[str], object] = lambda hash_: None
         self.focused = ""
+        self.hidden: set[str] = set()
         self.clicked: list[str] = []
         self.theme = "auto"
         self.clipboard = ""
@@ -331,6 +332,14 @@ class FakePage:
     def focus(self, element_id: str) -> None:
         """Remembers the focus."""
         self.focused = element_id
+
+    def focus_control(self, action: str, id_: str) -> None:
+        """Remembers the focus."""
+        self.focused = f"{action} {id_}"
+
+    def is_shown(self, element_id: str) -> bool:
+        """Whether a test has it shown."""
+        return element_id not in self.hidden
 
     def click(self, element_id: str) -> None:
         """Remembers what was pressed."""

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.actions import commands, connections, context, conversations, drafts, navigation
+from modeltab.actions import commands, connections, context, conversations, drafts, navigation, palette
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
@@ -129,6 +129,7 @@ class Rig:
         drafts.begin(self.app)
         context.begin(self.app)
         commands.begin(self.app)
+        palette.begin(self.app)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:

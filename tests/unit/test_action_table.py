@@ -12,6 +12,7 @@ import pytest
 
 from modeltab.actions.app import UiEvent
 from modeltab.actions.table import ACTIONS, perform
+from modeltab.state.controls import CONTROLS
 from tests.unit.rig import Rig
 
 ROOT = Path(__file__).parents[2]
@@ -87,16 +88,27 @@ def named() -> set[str]:
 
 @functools.cache
 def given() -> set[str]:
-    """Every action that the edge itself gives, for what is no element's own: a key, files that are dropped, scrolling."""
-    (tree,) = [tree for tree in trees("browser") if "Events" in {getattr(node, "name", "") for node in tree.body}]
+    """Every action that the edge itself gives, for what is no element's own: files that are dropped, scrolling; those of keys
+    and of the command palette; and those that another action goes on with.
+    """
+    (edge,) = [tree for tree in trees("browser") if "Events" in {getattr(node, "name", "") for node in tree.body}]
     return {
+        *(control.action for control in CONTROLS),
+        "palette.run",  # of commands of the message box
+        *(name for tree in (edge, *trees("actions")) for name in in_events(tree)),
+    }
+
+
+def in_events(tree: ast.Module) -> Iterator[str]:
+    """The actions of the events that a module makes."""
+    yield from (
         str(node.args[0].value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "UiEvent"
         and isinstance(node.args[0], ast.Constant)
-    }
+    )
 
 
 def test_every_action_that_the_page_names_is_in_the_table():

@@ -23,6 +23,7 @@ from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
 from modeltab.sources.hugging_face import Choice, RepositoryFile
+from modeltab.state.palette import Item, Palette
 from modeltab.state.store import (
     Alert,
     Candidate,
@@ -891,7 +892,7 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 
 
 #: What is on every page.
-AROUND = {"nav", "spoken", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "dialog"}
+AROUND = {"nav", "spoken", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "palette", "dialog"}
 CHAT = {
     *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu", "chat-export"),
     *("attachments", "context-meter", "composer-bar"),
@@ -1013,6 +1014,7 @@ def everywhere(text: str) -> list[State]:
         context=ContextUse(10, 5, dropped=2, until=text),
         new_parameters=Parameters(system_prompt=text),
         picker=Picker(True, ""),
+        palette=Palette(text, text, text, (Item(text, text, text, "picker.choose", text, text, "Mod+K", text),), note=text),
         exchange=Exchange(
             ImportPreview(text, text, 2, 3, 1, 1, (text,), True, True, (text,)),
             Shared(text, (SharedMessage("user", text), SharedMessage("assistant", text, text, text))),
@@ -1030,6 +1032,7 @@ def everywhere(text: str) -> list[State]:
         Dialog("confirm", text, {"title": text, "confirm": text, "action": text}, text),
         Dialog("export", text, error=error),
         Dialog("import"),
+        Dialog("shortcuts"),
     ]
     found = Listing(snippets={"c1": text, "c2": text})
     editing = state._replace(editing="q", search=f"{text} a", listing=found)

@@ -76,6 +76,7 @@ class App:
     :ivar working_queue: sees to the messages that wait for an answer's end.
     :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
     :ivar unwritten: what of conversations could not be written yet.
+    :ivar edits_from_box: whether the message that is being edited was called for in the message box.
     :ivar last_used: when a person last did something, in seconds since 1970.
     :ivar looks: the latest look at each connection: only what that finds counts.
     """
@@ -148,6 +149,7 @@ class App:
         self.tabs: Tabs = Alone()
         self.watched: set[str] = set()
         self.unwritten = Unkept()
+        self.edits_from_box = False
         self.last_used = clock()
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -9,8 +9,9 @@ from modeltab.actions.keeping import keep
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.actions.sending import begun, post, title_text
 from modeltab.domain.errors import KeysLocked, ModelTabError
-from modeltab.domain.messages import Conversation, Message, newest_leaf, path
+from modeltab.domain.messages import Conversation, Message, newest_leaf, path, versions
 from modeltab.domain.models import Model, split_key
+from modeltab.state.shortcuts import EDIT_LAST, SEND
 from modeltab.state.updates import connection, connection_name, model_of, with_message
 
 
@@ -85,9 +86,9 @@ def composer_key(app: App, event: UiEvent) -> bool:
     """Enter sends, ArrowUp in an empty box edits the last message; Shift+Enter, and composed text, stay the browser's."""
     if commands.key(app, event.key):
         return True
-    if event.key == "ArrowUp" and not event.value:
+    if event.key == EDIT_LAST and not event.value:
         return edit_last(app)
-    if event.key != "Enter":
+    if event.key != SEND:
         return False
     send(app, event)
     return True
@@ -149,8 +150,8 @@ async def branch(app: App, event: UiEvent) -> None:
 
 def edit(app: App, event: UiEvent) -> None:
     """Open a message for editing."""
-    app.update(editing=event.id)
-    app.page.focus(f"edit-{event.id}")
+    app.edits_from_box = False
+    _open_editor(app, event.id)
 
 
 def edit_last(app: App) -> bool:
@@ -159,14 +160,23 @@ def edit_last(app: App) -> bool:
     last = next((message for message in reversed(shown) if message.role == "user"), None)
     if last is None:
         return False
-    app.update(editing=last.id)
-    app.page.focus(f"edit-{last.id}")
+    app.edits_from_box = True
+    _open_editor(app, last.id)
     return True
 
 
+def _open_editor(app: App, message_id: str) -> None:
+    app.update(editing=message_id)
+    app.page.focus(f"edit-{message_id}")
+
+
 def cancel_edit(app: App, event: UiEvent) -> None:
-    """Close the editor; the message stays as it was."""
-    app.update(editing="")
+    """Close the editor; the message stays as it was. The focus goes back to where the editor was opened."""
+    app.update(editing="", dialog=None)
+    if app.edits_from_box:
+        app.page.focus("message")
+    else:
+        app.page.focus_control("message.edit", event.id)
 
 
 def save_edit(app: App, event: UiEvent) -> None:
@@ -181,14 +191,22 @@ def save_edit(app: App, event: UiEvent) -> None:
         return
     version = Message(app.new_id(), conversation.id, message.parent_id, "user", text, app.clock(), images=message.images)
     app.update(**with_message(app.state, version), editing="")
+    app.page.focus("message")
     answer(app, conversation, version, model)
 
 
 def show_version(app: App, event: UiEvent) -> None:
-    """Show another version of a message, with what followed it."""
+    """Show another version of a message, with what followed it. The focus stays on the way on, or goes to the way back."""
     conversation = app.state.conversation
-    if conversation is None or event.id not in app.state.messages:
+    message = app.state.messages.get(event.id)
+    if conversation is None or message is None:
         return
+    siblings = [m.id for m in versions(app.state.messages, message)]
+    shown = {m.id for m in path(app.state.messages, conversation.leaf_id)}
+    place = siblings.index(event.id)
+    before = next((n for n, id_ in enumerate(siblings) if id_ in shown), place)
+    onward = place + (place - before)
+    app.page.focus_control("message.version", siblings[onward if 0 <= onward < len(siblings) else before])
     set_conversation(app, conversation._replace(leaf_id=newest_leaf(app.state.messages, event.id)))
     app.spawn(keep(app, app.state.conversation))
 

@@ -27,6 +27,7 @@ class Command(NamedTuple):
 
     :param argument: what comes after its name, in a word; empty where nothing does.
     :param values: what its argument may be, with a note on each; None where it is free.
+    :param label: what the command palette calls it; empty where that has a control that does the same.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Command(NamedTuple):
     about: str
     run: Callable[[App, str], None]
     values: Callable[[State], list[tuple[str, str]]] | None = None
+    label: str = ""
 
 
 def take(app: App, text: str) -> bool:
@@ -56,14 +58,15 @@ def take(app: App, text: str) -> bool:
         values = _menu(app.state, f"/{command.name} ")
         _tell(app, values._replace(note=f"/{command.name} {command.argument}: say which."))
         return True
+    typed_ = app.page.value(drafts.BOX)
+    app.page.set_value(drafts.BOX, "")
     try:
         command.run(app, argument)
     except ModelTabError as error:
+        app.page.set_value(drafts.BOX, typed_)
         _tell(app, Menu(note=f"{error.message} {error.advice}"))
         return True
     app.update(menu=Menu())
-    if app.page.value(drafts.BOX).strip() == text:
-        app.page.set_value(drafts.BOX, "")
     drafts.touch(app)
     return True
 
@@ -177,7 +180,6 @@ def _use_prompt(app: App, name: str) -> None:
     place = named(app.state.settings.prompts, name)
     if place is None:
         raise BadRequest(f"There is no prompt “{name}”.", "Type /prompt and choose one of the list, or add it in Prompts.")
-    app.page.set_value(drafts.BOX, "")
     prompts.begin(app, app.state.settings.prompts[place])
 
 
@@ -189,7 +191,6 @@ def _use_preset(app: App, name: str) -> None:
 
 
 def _begin(app: App, text: str) -> None:
-    app.page.set_value(drafts.BOX, "")
     conversations.new(app, UiEvent("chat.new"))
 
 
@@ -215,6 +216,7 @@ def _parameter(field: Field) -> Command:
         f"{field.label}, for this conversation. {field.hint}",
         _set_parameter(field.name, field.label),
         (lambda state: choices) if choices else None,
+        field.label,
     )
 
 
@@ -231,6 +233,7 @@ COMMANDS = (
         "text",
         "The system prompt, for this conversation; without a text: none.",
         _set_parameter("system_prompt", "System prompt"),
+        label="System prompt",
     ),
     Command(
         "prompt",
@@ -238,6 +241,7 @@ COMMANDS = (
         "Bring a prompt of the library into the message box.",
         _use_prompt,
         lambda state: [(p.name, p.text.partition("\n")[0]) for p in state.settings.prompts],
+        "Use a prompt",
     ),
     Command(
         "preset",
@@ -245,9 +249,10 @@ COMMANDS = (
         "Use a preset: its model, system prompt and parameters.",
         _use_preset,
         lambda state: [(p.name, "") for p in state.settings.presets],
+        "Use a preset",
     ),
     Command("new", "", "Begin a new chat.", _begin),
     Command("title", "text", "Give the conversation a title.", _rename),
     *(_parameter(field) for field in FIELDS if field.name != "system_prompt"),
-    Command("help", "", "List the commands.", _help),
+    Command("help", "", "List the commands.", _help, label="Commands of the message box"),
 )

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 
+from modeltab.actions import conversations
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.keeping import keep
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Conversation, path
-from modeltab.state.listing import BEFORE, MORE, drawn_of, found, words_of
+from modeltab.state.listing import BEFORE, MORE, beside, drawn_of, found, words_of
 from modeltab.state.store import SORTS, Dialog
 
+_SEARCH = "conversation-search"
+#: What the search box is called where a conversation's id would stand: above all of them.
+_TOP = "top"
 _ADVICE = "Titles are searched all the same. Reload the page, then try again."
 
 
@@ -27,6 +31,24 @@ def search(app: App, event: UiEvent) -> None:
     _show(app, None)
     if words_of(event.value):
         app.spawn(_find(app) if listing.reading else _read(app))
+
+
+def focus_search(app: App, event: UiEvent) -> None:
+    """Put the focus into the search box. Where the page has no room for it, it stands beside an empty chat."""
+    if not app.page.is_shown(_SEARCH):
+        conversations.new(app, event)
+    app.page.focus(_SEARCH)
+
+
+def key(app: App, event: UiEvent) -> bool:
+    """ArrowDown and ArrowUp go from the search box into the list, and along it."""
+    if event.key not in ("ArrowDown", "ArrowUp"):
+        return False
+    found = beside(app.state, 1 if event.key == "ArrowDown" else -1, event.id)
+    if not found and (event.key == "ArrowDown" or event.id == _TOP):
+        return False
+    app.page.focus(f"open-{found}" if found else _SEARCH)
+    return True
 
 
 def _show(app: App, snippets: Mapping[str, str] | None) -> None:
@@ -137,15 +159,15 @@ async def save(app: App, event: UiEvent) -> None:
         await change(app, conversation._replace(title=title or conversation.title, folder=folder, pinned=pinned))
 
 
-async def change(app: App, *conversations: Conversation) -> None:
+async def change(app: App, *changes: Conversation) -> None:
     """Replace conversations where they are shown, and on record. Their places in the order of time stay."""
-    changed = {c.id: c for c in conversations}
+    changed = {c.id: c for c in changes}
     shown = app.state.conversation
     app.update(
         conversations=tuple(changed.get(c.id, c) for c in app.state.conversations),
         conversation=changed.get(shown.id, shown) if shown else None,
     )
-    for conversation in conversations:
+    for conversation in changes:
         await keep(app, conversation)
 
 

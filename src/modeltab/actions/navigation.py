@@ -1,7 +1,7 @@
 """Where the person is: the address's hash."""
 
 from modeltab.actions import comparisons, connections, conversations, importing, inventory, settings
-from modeltab.actions.app import App
+from modeltab.actions.app import App, UiEvent
 from modeltab.state.store import Route
 from modeltab.views.shell import PLACES
 
@@ -14,6 +14,14 @@ def parse(hash_: str) -> Route:
     if page not in _NAMES:
         return Route()
     return Route(page, rest if page in ("chat", "compare", "shared") else "")
+
+
+def visit(app: App, event: UiEvent) -> None:
+    """Go to a page, or a conversation: `event.id` is "models", "chat/{id}". The focus goes along."""
+    route = parse(event.id)
+    app.page.go(f"#/{event.id}")
+    app.update(route=route)  # before the browser tells of it: what is focused has to be shown
+    app.page.focus("message" if route.page == "chat" else "main")
 
 
 async def go(app: App, hash_: str) -> None:

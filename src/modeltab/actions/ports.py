@@ -39,6 +39,14 @@ class Page(Protocol):
         """Put the focus there, after the next drawing."""
         ...
 
+    def focus_control(self, action: str, id_: str) -> None:
+        """Put the focus on the control that does that, after the next drawing."""
+        ...
+
+    def is_shown(self, element_id: str) -> bool:
+        """Whether it can be seen."""
+        ...
+
     def click(self, element_id: str) -> None:
         """Press it, as a person would: opens a file picker."""
         ...

@@ -46,7 +46,8 @@ def edit(app: App, event: UiEvent) -> None:
 
 def cancel_edit(app: App, event: UiEvent) -> None:
     """Leave the message as it was."""
-    app.update(editing="")
+    app.update(editing="", dialog=None)
+    app.page.focus_control("queue.edit", event.id)
     work(app)
 
 

@@ -20,11 +20,14 @@ from modeltab.actions import (
     file_details,
     importing,
     inventory,
+    keyboard,
     keys,
     listing,
     models,
+    navigation,
     onboarding,
     origins,
+    palette,
     parameters,
     picker,
     presets,
@@ -41,7 +44,9 @@ from modeltab.actions import (
 from modeltab.actions.app import App, UiEvent
 from modeltab.domain.errors import ModelTabError
 
-Action = Callable[[App, UiEvent], bool | Coroutine[Any, Any, None] | None]
+#: What an action returns: work that takes time, what is to be done next, or whether the browser should leave its own part.
+Result = bool | UiEvent | Coroutine[Any, Any, None] | None
+Action = Callable[[App, UiEvent], Result]
 
 ACTIONS: dict[str, Action] = {
     "alert.close": dialogs.close_alert,
@@ -53,6 +58,7 @@ ACTIONS: dict[str, Action] = {
     "chat.stop": chat.stop,
     "code.copy": reading.copy_code,
     "composer": chat.composer_key,
+    "composer.focus": keyboard.focus_composer,
     "compare.add": comparisons.add_column,
     "compare.blind": comparisons.toggle_blind,
     "compare.copy": comparisons.copy,
@@ -92,7 +98,9 @@ ACTIONS: dict[str, Action] = {
     "conversations.check": listing.check,
     "conversations.delete": removal.delete_selected,
     "conversations.delete.ask": removal.ask_delete_selected,
+    "conversations.find": listing.focus_search,
     "conversations.fold": listing.fold,
+    "conversations.key": listing.key,
     "conversations.move": listing.move,
     "conversations.read": listing.read_texts,
     "conversations.scroll": listing.scroll,
@@ -109,6 +117,7 @@ ACTIONS: dict[str, Action] = {
     "data.import.start": importing.start,
     "diagnosis.close": connections.close_diagnosis,
     "dialog.close": dialogs.close,
+    "edit.leave": keyboard.leave_edit,
     "key.erase": keys.erase,
     "keys.auto-lock": keys.set_auto_lock,
     "keys.erase": keys.erase_all,
@@ -160,6 +169,14 @@ ACTIONS: dict[str, Action] = {
     "models.add.save": onboarding.save,
     "models.free": models.free,
     "models.sync": models.sync,
+    "page.go": navigation.visit,
+    "palette.choose": palette.choose,
+    "palette.close": palette.close,
+    "palette.key": palette.key,
+    "palette.list": palette.open_list,
+    "palette.run": palette.run,
+    "palette.toggle": palette.toggle,
+    "palette.type": palette.type_,
     "parameters.open": parameters.open_,
     "parameters.reset": parameters.reset,
     "parameters.save": parameters.save,
@@ -204,7 +221,9 @@ ACTIONS: dict[str, Action] = {
     "servers.find": discovery.find,
     "settings.offline": settings.toggle_offline,
     "settings.theme": settings.set_theme,
+    "settings.single-keys": keyboard.toggle_single,
     "shared.keep": importing.keep_shared,
+    "shortcuts.open": keyboard.show,
     "starter.add": onboarding.add_starter,
     "storage.persist": settings.persist,
     "transfer.cancel": transfers.cancel,
@@ -226,6 +245,9 @@ def perform(app: App, event: UiEvent) -> bool:
         result = ACTIONS[event.action](app, event)
     except ModelTabError as error:
         app.alert(error)
+        return True
+    if isinstance(result, UiEvent):
+        perform(app, result)
         return True
     if inspect.iscoroutine(result):
         app.spawn(result)

@@ -12,6 +12,7 @@ import js
 from pyodide.ffi import create_proxy
 
 from modeltab.actions.reading import allowed_hosts
+from modeltab.browser.focus import FocusKeeper, control
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.interop import module, to_object
 from modeltab.state.store import State
@@ -25,7 +26,7 @@ VIEW_RULES = {
     "RETURN_DOM_FRAGMENT": True,
     "SANITIZE_DOM": False,
     "SAFE_FOR_XML": False,
-    "ADD_ATTR": ["aria-current", "enterkeyhint", "webkitdirectory"],
+    "ADD_ATTR": ["aria-current", "closedby", "enterkeyhint", "webkitdirectory"],
 }
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
@@ -55,7 +56,8 @@ class Drawing:
         self._timer = 0
         self._frame_asked = False
         self._timeout = create_proxy(self._ask_for_frame)
-        self._focus = ""
+        self._focus: tuple[str, ...] = ()
+        self._keeper = FocusKeeper()
         self._frame = create_proxy(self._draw_frame)
         # What a person folded open stays open, and a modal dialog stays modal.
         self._attribute_rule = create_proxy(lambda name, node, kind: name != "open")
@@ -82,14 +84,18 @@ class Drawing:
         elif not self._timer and not self._frame_asked:
             self._timer = js.setTimeout(self._timeout, pause)
 
-    def focus(self, element_id: str, state: State) -> None:
-        """Put the focus into an element once the state is drawn: it may not be there before."""
-        self._focus = element_id
+    def focus(self, target: tuple[str, ...], state: State) -> None:
+        """Put the focus into an element once the state is drawn: it may not be there before.
+
+        :param target: its id; or the action of a control and the id that goes with that.
+        """
+        self._focus = target
         self.show(state)
 
     def draw(self, state: State) -> None:
         """Draw the state now."""
         self._shown = state
+        self._keeper.remember()
         if self._changed("page", state.route.page):
             for name, _ in PLACES:
                 element(f"page-{name}").hidden = name != state.route.page
@@ -114,14 +120,24 @@ class Drawing:
         active = self._view.active_option(state) if state.route.page == "chat" else ""
         if self._changed("active-option", active):
             element("message").setAttribute("aria-activedescendant", active)
-            if active:
-                element(active).scrollIntoView(to_object({"block": "nearest"}))
+            self._bring_into_view(active)
+        line = self._view.active_line(state)
+        if self._changed("active-line", line):
+            self._bring_into_view(line)
         if self._changed("status", state.status):
             element("status").textContent = state.status
         if self._focus:
-            target, self._focus = js.document.getElementById(self._focus), ""
+            wanted, self._focus = self._focus, ()
+            target = control(*wanted) if len(wanted) == 2 else js.document.getElementById(wanted[0])
             if target:
                 target.focus()
+                if target.tagName == "TEXTAREA" and not target.selectionEnd:
+                    target.setSelectionRange(len(target.value), len(target.value))  # one goes on behind what is there
+        self._keeper.settle()
+
+    def _bring_into_view(self, element_id: str) -> None:
+        if element_id:
+            element(element_id).scrollIntoView(to_object({"block": "nearest"}))
 
     def _ask_for_frame(self) -> None:
         if self._timer:
@@ -146,20 +162,20 @@ class Drawing:
         return before != value
 
     def _patch(self, element_id: str, html: Html) -> None:
-        if element_id == "dialog":
-            self._patch_dialog(html)
+        if element_id in ("dialog", "palette"):
+            self._patch_dialog(element(element_id), html)
         else:
             self._idiomorph.morph(element(element_id), self._fragment(html), self._inside)
             self._prose.settle(element(element_id))
 
-    def _patch_dialog(self, html: Html) -> None:
+    def _patch_dialog(self, root: Any, html: Html) -> None:
         """A dialog has to be opened and closed by its methods: only they hold the focus and return it."""
-        root = element("dialog")
         fragment = self._fragment(html)
         shown, new = root.querySelector("dialog"), fragment.querySelector("dialog")
         if shown and not new:
             shown.close()
-        if shown and new and shown.getAttribute("data-name") == new.getAttribute("data-name"):
+        is_same = bool(shown and new and shown.getAttribute("data-name") == new.getAttribute("data-name"))
+        if is_same:
             # What was typed into a secret field is nowhere but in the page, so it stays even when the rest is filled anew.
             same = shown.getAttribute("data-revision") == new.getAttribute("data-revision")
             kept = "[name]:not([type=file])" if same else "[name][type=password]"
@@ -169,9 +185,10 @@ class Drawing:
                     twin.value = field.value
         self._idiomorph.morph(root, fragment, self._inside)
         shown = root.querySelector("dialog")
-        if shown and not shown.open:
-            shown.showModal()
-            first = shown.querySelector(".dialog-body :is(input, select, textarea, button):not(:disabled)")
+        if shown and not is_same:
+            if not shown.open:
+                shown.showModal()
+            first = shown.querySelector(":is(.dialog-body, .palette-head) :is(input, select, textarea, button):not(:disabled)")
             if first:
                 first.focus()  # the browser would begin with the button that closes it
 

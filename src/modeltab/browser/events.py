@@ -11,6 +11,7 @@ from modeltab.actions.app import UiEvent
 from modeltab.browser.dom import element
 from modeltab.browser.files import BrowserFile
 from modeltab.browser.interop import from_object
+from modeltab.state.shortcuts import Field, Pressed
 
 #: DOM event → the data attribute that names its action.
 ATTRIBUTES = {
@@ -24,6 +25,9 @@ ATTRIBUTES = {
     "mousedown": "data-mousedown",
 }
 
+#: What `keyCode` is while an input method composes text, also where the browser does not say so otherwise.
+_COMPOSING = 229
+
 #: When fewer pixels than this of a long conversation are left above what is seen, earlier messages are drawn.
 EARLIER_PX = 1200
 
@@ -32,6 +36,7 @@ class Events:
     """Hears the page for as long as it lives.
 
     :param perform: does what an event names; True when the browser should not do its own part.
+    :param event_of: what a key does that no control has taken, None where it is the browser's.
     :param on_hash: called with the address's new hash.
     :param on_storage: called with the name of an entry of localStorage that another tab has changed.
     :param on_visible: called with whether the page is seen.
@@ -41,12 +46,14 @@ class Events:
     def __init__(
         self,
         perform: Callable[[UiEvent], bool],
+        event_of: Callable[[Pressed], UiEvent | None],
         on_hash: Callable[[str], object],
         on_visible: Callable[[bool], object],
         on_storage: Callable[[str], object],
         is_busy: Callable[[], bool],
     ) -> None:
         self._perform = perform
+        self._event_of = event_of
         self._is_busy = is_busy
         for kind in ATTRIBUTES:
             _listen(js.document, kind, self._event)
@@ -77,9 +84,13 @@ class Events:
             source.value = ""  # so that the same file can be chosen again; in "Add model" it shows what was chosen
 
     def _shortcut(self, event: Any) -> None:
-        if event.altKey and event.code == "KeyN" and not event.ctrlKey and not event.metaKey:
+        """A key that nothing on the page has taken. One that is held down counts once; what composes text is none."""
+        if event.defaultPrevented or event.isComposing or event.repeat or event.keyCode == _COMPOSING:
+            return
+        found = self._event_of(_pressed(event))
+        if found:
             event.preventDefault()
-            self._perform(UiEvent("chat.new"))
+            self._perform(found)
 
     def _pasted(self, event: Any) -> None:
         """Files that are pasted into the message box go with the message; text, also of a file's name, is pasted as text."""
@@ -91,7 +102,7 @@ class Events:
     def _dialog_cancelled(self, event: Any) -> None:
         if event.target.tagName == "DIALOG":
             event.preventDefault()  # the state closes it
-            self._perform(UiEvent("dialog.close"))
+            self._perform(UiEvent("palette.close") if event.target.id == "the-palette" else UiEvent("dialog.close"))
 
     def _scrolled(self, event: Any) -> None:
         """Something of which only a part is drawn was moved: tell which row is seen first, and how high one is."""
@@ -184,6 +195,22 @@ def _value(source: Any) -> str:
         block, _, inner = selector.partition(" ")
         return str(source.closest(block).querySelector(inner).textContent)
     return str(getattr(source, "value", "") or "")
+
+
+def _pressed(event: Any) -> Pressed:
+    held = (bool(event.ctrlKey), bool(event.altKey), bool(event.shiftKey), bool(event.metaKey))
+    return Pressed(str(event.key), str(event.code), *held, field=_field(event.target))
+
+
+def _field(target: Any) -> Field:
+    """What has the focus, as far as it matters for keys."""
+    if not hasattr(target, "matches"):
+        return ""
+    if target.tagName == "SELECT" or target.getAttribute("role") == "combobox":
+        return "choice"
+    if target.tagName == "INPUT" and target.type == "search" and target.value:
+        return "search"
+    return "text" if target.matches("textarea, input:not([type=checkbox], [type=radio], [type=file])") else ""
 
 
 def _key(event: Any) -> str:

@@ -26,10 +26,10 @@ PRICES = "./static/prices.json"
 class BrowserPage:
     """The page in the browser.
 
-    :param on_focus: puts the focus into an element once it is drawn.
+    :param on_focus: puts the focus into an element once it is drawn: by its id, or by the action and the id of a control.
     """
 
-    def __init__(self, on_focus: Callable[[str], None]) -> None:
+    def __init__(self, on_focus: Callable[[tuple[str, ...]], None]) -> None:
         self.is_loopback = is_loopback(js.location.hostname)
         self._on_focus = on_focus
         self._grow = let_grow("message")
@@ -46,7 +46,15 @@ class BrowserPage:
 
     def focus(self, element_id: str) -> None:
         """Put the focus there, with the next drawing."""
-        self._on_focus(element_id)
+        self._on_focus((element_id,))
+
+    def focus_control(self, action: str, id_: str) -> None:
+        """Put the focus on the control that does that, with the next drawing."""
+        self._on_focus((action, id_))
+
+    def is_shown(self, element_id: str) -> bool:
+        """Whether it can be seen."""
+        return bool(element(element_id).getClientRects().length)
 
     def click(self, element_id: str) -> None:
         """Press it."""

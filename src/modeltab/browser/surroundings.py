@@ -58,6 +58,11 @@ class BrowserSurroundings:
             controller.abort()
 
 
+def is_apple() -> bool:
+    """Whether the keyboard is one of Apple's systems."""
+    return str(js.navigator.platform).startswith(("Mac", "iPhone", "iPad", "iPod"))
+
+
 async def _hides_opaque_replies() -> bool:
     """Whether this page was sent with the policy under which replies without CORS do not arrive."""
     if not js.crossOriginIsolated:

@@ -68,6 +68,21 @@ def found(state: State) -> tuple[Conversation, ...]:
     return _found(state.conversations, state.search, state.listing.snippets, state.settings.conversation_sort)
 
 
+def beside(state: State, step: int, id_: str = "") -> str | None:
+    """The id of the conversation so many places below another one, as the list has them; None where there is none.
+
+    :param id_: of the other one; without it, that is the one that is shown. Below none, or one that the list has not, is
+        the first.
+    """
+    rows = _rows(state.conversations, state.search, state.listing.snippets, *_order(state))[0]
+    ids = [row.id for row in rows if isinstance(row, Conversation)]
+    start = id_ or (state.conversation.id if state.conversation else "")
+    if start not in ids:
+        return ids[0] if ids and step > 0 else None
+    place = ids.index(start) + step
+    return ids[place] if 0 <= place < len(ids) else None
+
+
 def folders_of(state: State) -> tuple[str, ...]:
     """The names of the folders, in their order."""
     return tuple(sorted({c.folder for c in state.conversations if c.folder}, key=lambda name: (name.casefold(), name)))

@@ -12,6 +12,7 @@ from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.messages import Conversation, ImageRef, Message, Stats, ToolCall
 from modeltab.domain.prompts import Preset, Prompt
 from modeltab.domain.requests import Parameters
+from modeltab.state.palette import RECENT
 from modeltab.state.prices import price_to_json, prices_from_json
 from modeltab.state.store import SORTS, Settings
 
@@ -87,6 +88,8 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         prices=prices_from_json(value.get("prices"), own=True),
         conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
         folded_folders=_texts_of(value.get("folded_folders")),
+        recent=_texts_of(value.get("recent"))[:RECENT],
+        single_keys=value.get("single_keys") is not False,
     )
 
 

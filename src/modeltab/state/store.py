@@ -22,6 +22,7 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.palette import Palette
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
 
 #: The orders of the list of conversations.
@@ -35,6 +36,8 @@ class Settings(NamedTuple):
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
     :param prices: of models, as the person set them.
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
+    :param recent: the commands of the palette that were used last, the latest first.
+    :param single_keys: whether a single character, outside text fields, may be a shortcut.
     """
 
     theme: str = "auto"
@@ -47,6 +50,8 @@ class Settings(NamedTuple):
     folded_folders: tuple[str, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     presets: tuple[Preset, ...] = ()
+    recent: tuple[str, ...] = ()
+    single_keys: bool = True
 
 
 class Facts(NamedTuple):
@@ -285,6 +290,8 @@ class State(NamedTuple):
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
     :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
+    :param palette: None while it is closed.
+    :param apple: whether this is a system of Apple's, which has keys of its own.
     """
 
     route: Route = Route()
@@ -326,6 +333,7 @@ class State(NamedTuple):
     new_parameters: Parameters | None = None
     image_hosts: tuple[str, ...] = ()
     picker: Picker = Picker()
+    palette: Palette | None = None
     dialog: Dialog | None = None
     candidates: tuple[Candidate, ...] = ()
     choices: Choices | None = None
@@ -337,6 +345,7 @@ class State(NamedTuple):
     status: str = ""
     storage: Storage = Storage()
     isolated: bool = False
+    apple: bool = False
     device: Device = Device()
 
 

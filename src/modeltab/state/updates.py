@@ -51,6 +51,23 @@ def model_of(state: State, key: str) -> Model | None:
     return next((m for m in state.models.get(connection_id, ()) if m.name == name), None)
 
 
+def can_continue(state: State, answer: Message) -> bool:
+    """Whether an answer was cut off, and the chosen model can go on where it was."""
+    return model_continues(state) and is_cut_off(answer)
+
+
+def model_continues(state: State) -> bool:
+    """Whether the chosen model can go on where an answer was cut off."""
+    facts = state.facts.get(split_key(state.settings.model)[0])
+    return facts is not None and facts.capabilities.continues
+
+
+def is_cut_off(answer: Message) -> bool:
+    """Whether there is more of an answer to be had."""
+    is_whole = answer.status == "done" and answer.finish_reason != "length"
+    return answer.role == "assistant" and bool(answer.text) and not is_whole
+
+
 def with_health(state: State, connection_id: str, record: HealthRecord) -> Changes:
     """A connection's health became known."""
     return {"health": {**state.health, connection_id: record}}

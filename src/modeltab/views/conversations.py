@@ -34,7 +34,8 @@ _HEADING = Template(
 )
 _ITEM = Template(
     '<li class="conversation-item" id="c-{id}" aria-setsize="{size}" aria-posinset="{place}" data-filed="{filed}">{check}'
-    '<a class="conversation-link" href="#/chat/{id}" aria-current="{current}">{pin}{title}{snippet}</a>{actions}</li>'
+    '<a class="conversation-link" id="open-{id}" href="#/chat/{id}" aria-current="{current}" data-keydown="conversations.key" '
+    'data-id="{id}">{pin}{title}{snippet}</a>{actions}</li>'
 )
 _CHECK = Template(
     '<input class="conversation-check" type="checkbox" aria-label="Select {title}" data-change="conversations.check" '

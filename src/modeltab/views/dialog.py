@@ -9,6 +9,7 @@ from modeltab.views import (
     conversations,
     copy_model,
     exchange,
+    keyboard,
     keys,
     library,
     model_details,
@@ -74,6 +75,8 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Prompt", _preview(item)
     if item.name == "conversation":
         return ("Rename or move" if item.subject else "Move to a folder"), conversations.edit_form(state, item)
+    if item.name == "shortcuts":
+        return "Keyboard shortcuts", keyboard.body(state)
     if item.name == "parameters":
         return "Parameters", _parameters(state, item)
     return _confirmation(item)
@@ -103,7 +106,7 @@ def _confirmation(item: Dialog) -> tuple[str, Html]:
     values = item.values
     body = _CONFIRM(
         text=item.note,
-        cancel=button("Cancel", "dialog.close"),
+        cancel=button(values.get("cancel", "Cancel"), "dialog.close"),
         confirm=button(values["confirm"], values["action"], item.subject, kind="danger solid"),
     )
     return values["title"], body

@@ -1,8 +1,8 @@
 """One message of a conversation."""
 
 from modeltab.domain.messages import INTERRUPTED, Message, Messages, versions
-from modeltab.domain.models import split_key
 from modeltab.state.store import Generation, State
+from modeltab.state.updates import is_cut_off, model_continues
 from modeltab.views import format as fmt
 from modeltab.views.figures import AnswerNotes, stats_parts
 from modeltab.views.html import EMPTY, Html, Template, join
@@ -96,7 +96,7 @@ def _actions(item: Message, continues: bool) -> Html:
         buttons.append(icon_button("edit", "Edit", "message.edit", item.id))
     if item.role == "assistant":
         buttons.append(icon_button("retry", "Regenerate", "message.regenerate", item.id))
-        if continues and item.text and (item.status != "done" or item.finish_reason == "length"):
+        if continues and is_cut_off(item):
             buttons.append(icon_button("continue", "Continue", "message.continue", item.id))
     buttons.append(icon_button("branch", "Branch", "message.branch", item.id))
     buttons.append(icon_button("delete", "Delete", "message.delete", item.id))
@@ -155,8 +155,7 @@ class MessageViews:
     def draw(self, state: State, shown: tuple[Message, ...], names: dict[str, str]) -> list[tuple[str, Html]]:
         """(element id, HTML) of each message of the path."""
         drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
-        chosen = state.facts.get(split_key(state.settings.model)[0])
-        continues = chosen is not None and chosen.capabilities.continues
+        continues = model_continues(state)
         counts: dict[tuple[str | None, str], int] = {}
         for other in state.messages.values():
             place = (other.parent_id, other.role)

@@ -16,6 +16,7 @@ from modeltab.views import (
     dialog,
     exchange,
     models,
+    palette,
     queue,
     settings,
     shared,
@@ -47,7 +48,7 @@ _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
     *("conversations", "candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
-    "exchange",
+    *("exchange", "apple"),
 )
 _LIST = ("conversations", "conversations_loaded", "conversation", "search", "listing", "settings")
 REGIONS = (
@@ -58,6 +59,8 @@ REGIONS = (
     Region("alerts", shell.alerts, ("alerts",)),
     Region("spoken", shell.spoken, ("spoken",)),
     Region("transfers", transfers.transfers, ("transfers", "connections")),
+    # Before the dialog: when a command opens that, the focus goes back first to where it was.
+    Region("palette", palette.palette, ("palette", "apple")),
     Region("dialog", dialog.dialog, _DIALOG),
     Region("model-picker", chat.picker, ("picker", "settings", "models", "connections"), "chat"),
     Region("conversation-earlier", conversations.earlier, ("conversation", "messages", "first_shown"), "chat"),
@@ -73,7 +76,9 @@ REGIONS = (
     Region("compare-columns", compare.columns, _COMPARED, "compare"),
     Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
     Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange"), "settings"),
+    Region(
+        "page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange", "apple"), "settings"
+    ),
     Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
     Region("page-shared", shared.page, ("exchange",), "shared"),
 )
@@ -117,6 +122,10 @@ class PageView:
     def active_option(self, state: State) -> str:
         """The id of the option of the message box's list that Enter takes, empty while there is none."""
         return command_menu.active_option(state)
+
+    def active_line(self, state: State) -> str:
+        """The id of the line of the palette that Enter takes, empty while there is none."""
+        return palette.active_option(state)
 
     def title(self, state: State) -> str:
         """The document's title."""

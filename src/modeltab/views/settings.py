@@ -2,14 +2,14 @@
 
 from modeltab import __version__
 from modeltab.state.store import State
-from modeltab.views import exchange, keys, prices
+from modeltab.views import exchange, keyboard, keys, prices
 from modeltab.views import format as fmt
 from modeltab.views.html import Html, Template
 from modeltab.views.parts import button, field, select
 
 _PAGE = Template(
     '<header class="page-header"><div><h1>Settings</h1><p class="page-lead">Kept in this browser only.</p></div></header>'
-    '<section class="card" aria-label="Appearance"><h2>Appearance</h2>{theme}</section>'
+    '<section class="card" aria-label="Appearance"><h2>Appearance</h2>{theme}</section>{keyboard}'
     '<section class="card" aria-label="Privacy"><h2>Privacy</h2><div class="switch-row"><button class="switch" type="button" '
     'role="switch" aria-checked="{offline}" aria-label="Offline only" data-action="settings.offline"><span></span></button>'
     '<div><strong>Offline only</strong><p class="field-hint">Only this tab and servers on this machine are asked; every other '
@@ -35,6 +35,7 @@ def page(state: State) -> Html:
     return _PAGE(
         theme=field("theme", "Theme", select("theme", "theme", THEMES, state.settings.theme, "settings.theme")),
         offline="true" if state.settings.offline_only else "false",
+        keyboard=keyboard.section(state),
         keys=keys.section(state),
         prices=prices.section(state),
         used=storage.used,
