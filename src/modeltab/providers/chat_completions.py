@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modeltab.domain.errors import BadReply, ModelTabError, ServerFailed
+from modeltab.domain.models import model_key
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
@@ -24,6 +25,7 @@ from modeltab.providers.base import Json
 from modeltab.providers.content import turns
 from modeltab.providers.http import error_of, words_of
 from modeltab.providers.think_tags import ThinkTags
+from modeltab.snippets.call import Call
 
 #: The APIs' words for how an answer ended → ours. Compared in lower case.
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -33,6 +35,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
     **dict.fromkeys(("content_filter", "refusal", "safety"), "content_filter"),
 }
 _FAILED = frozenset({"error", "network_error"})
+#: Where the app's own endpoint is, from the app's address on.
+PATH_IN_PAGE = "v1/chat/completions"
 
 
 def messages_of(request: ChatRequest, takes_images: bool) -> list[Json]:
@@ -64,6 +68,14 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
         if value is not None:
             body[field] = value
     return {**body, **fields, **extra_fields(parameters.extra_json)}
+
+
+def call_in_page(connection_id: str, request: ChatRequest, names: Mapping[str, str], stream: bool) -> Call:
+    """A question to the endpoint that the app itself has for pages beside it; its URL is relative to the app's."""
+    fields: dict[str, Json] = {"model": model_key(connection_id, request.model), **({"stream": True} if stream else {})}
+    body = body_of(request, names, **fields)
+    headers = {"Content-Type": "application/json"}
+    return Call("POST", PATH_IN_PAGE, headers, body=body, api="chat", streams=body.get("stream") is True, in_page=True)
 
 
 class ChatCompletionReader:

@@ -36,8 +36,9 @@ from modeltab.providers.base import (
     Trash,
     Unfinished,
 )
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.chat_completions import ChatCompletionReader, body_of, call_in_page
 from modeltab.providers.connection_type import ConnectionType
+from modeltab.snippets.call import Call
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
 DEFAULT_CONTEXT = 4096
@@ -247,6 +248,10 @@ class InTab(Provider):
                     yield event
         for event in reader.end(end_mark=False):
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """The same question to the app's own endpoint: the engine has none."""
+        return call_in_page(self._connection_id, request, NAMES, stream)
 
     async def _models(self) -> dict[str, list[StoredFile]]:
         """The stored files by the model that they are of, parts in their order. It is named by its first part."""

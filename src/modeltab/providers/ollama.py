@@ -36,8 +36,10 @@ from modeltab.providers.http import Endpoint, bearer
 from modeltab.providers.ollama_chat import PARAMETERS, ChatReader, body_of, error_in_line, options_of
 from modeltab.providers.ollama_models import Layers, details_of, entries_of, header_of, listed, name_of
 from modeltab.providers.ollama_uploads import Digests, Uploads
+from modeltab.snippets.call import Call
 
 DEFAULT_URL = "http://127.0.0.1:11434"
+CHAT = "/api/chat"
 #: The hosted Ollama, whose models are all somewhere else.
 _HOSTED = "ollama.com"
 #: A model that was told to leave memory is looked after this often, and this often at most: a busy one stays until it is done.
@@ -73,7 +75,7 @@ class Ollama(Provider):
     def __init__(self, connection: Connection, key: KeySource, transport: Transport, digests: Digests | None = None) -> None:
         self._connection = connection
         base_url = re.sub(r"/(api|v1)/*$", "", connection.base_url)  # what other programs ask for as Ollama's address
-        self._endpoint = Endpoint(transport, base_url, key, bearer, ADVICE)
+        self._endpoint = Endpoint(transport, base_url, key, bearer, ADVICE, key_variable="OLLAMA_API_KEY")
         self._is_hosted = host_of(base_url).removeprefix("www.") == _HOSTED
         digests = {} if digests is None else digests
         self.uploads: ModelUploads | None = None if self._is_hosted else Uploads(self._endpoint, key, ADVICE, digests)
@@ -177,10 +179,15 @@ class Ollama(Provider):
             async for event in events:
                 yield event
 
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /api/chat."""
+        body = body_of(request, stream)
+        return self._endpoint.describe("POST", CHAT, body, "ollama", body.get("stream") is True)
+
     async def _chat(self, body: Json) -> AsyncGenerator[Event, None]:
         reader = ChatReader(ADVICE)
         try:
-            async with aclosing(self._endpoint.ndjson("/api/chat", body)) as lines:
+            async with aclosing(self._endpoint.ndjson(CHAT, body)) as lines:
                 async for line in lines:
                     for event in reader.read(line):
                         yield event
