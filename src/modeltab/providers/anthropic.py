@@ -38,7 +38,8 @@ HOST = "api.anthropic.com"
 DEFAULT_URL = f"https://{HOST}/v1"
 PATH = "/messages"
 #: The version that other servers know, and the last that takes `NAMES`; the second header is what lets a page ask at all.
-HEADERS = {"anthropic-version": "2023-06-01", "anthropic-dangerous-direct-browser-access": "true"}
+PAGE_HEADER = "anthropic-dangerous-direct-browser-access"
+HEADERS = {"anthropic-version": "2023-06-01", PAGE_HEADER: "true"}
 
 #: The API wants to be told how long an answer may be. Where the person has not said it, this is enough for most.
 MAX_TOKENS = 8192
@@ -168,7 +169,8 @@ class Anthropic(Provider):
     def call(self, request: ChatRequest, stream: bool = True) -> Call:
         """POST /messages."""
         body = self._body(request, True, stream)
-        return self._endpoint.describe("POST", PATH, body, "anthropic", body.get("stream") is True)
+        call = self._endpoint.describe("POST", PATH, body, "anthropic", body.get("stream") is True)
+        return call._replace(headers={name: value for name, value in call.headers.items() if name != PAGE_HEADER})
 
     def _body(self, request: ChatRequest, with_thoughts: bool, stream: bool = True) -> dict[str, Json]:
         """The request's body.

@@ -3,7 +3,7 @@
 import json
 
 from modeltab.snippets.answers import READINGS
-from modeltab.snippets.call import Call
+from modeltab.snippets.call import Call, KeyPlace
 from modeltab.snippets.literals import is_exact_in_javascript, javascript_text
 from modeltab.snippets.python_packages import openai_base
 
@@ -19,7 +19,8 @@ def fetch(call: Call) -> str:
         options.append(f'method: "{call.method}"')
     headers = [f"{_string(name)}: {_string(value)}" for name, value in call.headers.items()]
     if call.key:
-        headers.append(f"{_string(call.key.header)}: {_key(call)}")
+        before = f"{_string(call.key.prefix)} + " if call.key.prefix else ""
+        headers.append(f"{_string(call.key.header)}: {before}{_variable(call.key)}")
     if headers:
         options.append(f"headers: {{ {', '.join(headers)} }}")
     if call.upload:
@@ -45,7 +46,7 @@ def openai_fits(call: Call) -> bool:
 
 def openai(call: Call) -> str:
     """The module that uses npm's openai."""
-    options = [f"baseURL: {_string(openai_base(call))}", f"apiKey: {_key(call) if call.key else _string('none')}"]
+    options = [f"baseURL: {_string(openai_base(call))}", f"apiKey: {_variable(call.key) if call.key else _string('none')}"]
     if call.in_page:
         options.append("dangerouslyAllowBrowser: true")
     lines = ["// npm install openai", _PAGE if call.in_page else _NODE, 'import OpenAI from "openai";', ""]
@@ -98,10 +99,8 @@ def _end(call: Call) -> list[str]:
     return [] if call.in_page else ["console.log();"]
 
 
-def _key(call: Call) -> str:
-    assert call.key is not None
-    variable = f"process.env.{call.key.variable}"
-    return f"{_string(call.key.prefix)} + {variable}" if call.key.prefix else variable
+def _variable(key: KeyPlace) -> str:
+    return f"process.env.{key.variable}"
 
 
 def _string(text: str) -> str:

@@ -28,7 +28,7 @@ def json_text(value: Any, ascii_only: bool = False) -> str:
 
 def python_text(value: Any, indent: int = 0) -> str:
     """A value as a Python literal. All lines but the first begin `indent` spaces further in."""
-    return _laid_out(value, _python_word, indent)
+    return _laid_out(value, _python_word, indent, step=4)
 
 
 def javascript_text(value: Any, indent: int = 0) -> str:
@@ -76,16 +76,17 @@ def _laid_out(
     word: Callable[[Any], str],
     indent: int = 0,
     key: Callable[[str], str] | None = None,
+    step: int = 2,
 ) -> str:
     if not isinstance(value, dict | list | tuple) or not value:
         return word(value)
-    inner = indent + 2
+    inner = indent + step
     if isinstance(value, dict):
         written = key or word
-        parts = [f"{written(name)}: {_laid_out(item, word, inner, key)}" for name, item in value.items()]
+        parts = [f"{written(name)}: {_laid_out(item, word, inner, key, step)}" for name, item in value.items()]
         opening, closing = "{", "}"
     else:
-        parts = [_laid_out(item, word, inner, key) for item in value]
+        parts = [_laid_out(item, word, inner, key, step) for item in value]
         opening, closing = "[", "]"
     length = sum(map(len, parts)) + 2 * len(parts)
     if indent + length <= WIDTH and not any("\n" in part for part in parts):

@@ -11,12 +11,15 @@ from modeltab.snippets.call import Call
 from modeltab.snippets.literals import python_string, python_text
 
 #: What the methods name, of what a request of ours has or people add to it.
-_ALL = frozenset({"model", "stream", "temperature", "top_p", "tools", "tool_choice"})
+_ALL = frozenset({"model", "stream", "tools", "tool_choice"})
+_SAMPLING = frozenset({"temperature", "top_p"})
 _PENALTIES = frozenset({"frequency_penalty", "presence_penalty", "logit_bias", "stop", "n", "user"})
 _LENGTHS = frozenset({"max_tokens", "max_completion_tokens", "reasoning_effort", "seed"})
-_CHAT = _ALL | _PENALTIES | _LENGTHS | {"messages", "stream_options", "logprobs", "top_logprobs", "response_format"}
-_RESPONSES = _ALL | {"input", "instructions", "store", "max_output_tokens", "reasoning", "text", "metadata", "include"}
-_MESSAGES = _ALL | {"messages", "system", "max_tokens", "top_k", "thinking", "output_config", "stop_sequences", "metadata"}
+_CHAT = _ALL | _SAMPLING | _PENALTIES | _LENGTHS | {"messages", "stream_options", "logprobs", "top_logprobs", "response_format"}
+_RESPONSES = (
+    _ALL | _SAMPLING | {"input", "instructions", "store", "max_output_tokens", "reasoning", "text", "metadata", "include"}
+)
+_MESSAGES = _ALL | {"messages", "system", "max_tokens", "thinking", "output_config", "stop_sequences", "metadata"}
 _OLLAMA = frozenset({"model", "messages", "stream", "think", "options", "format", "keep_alive", "tools"})
 #: Above so many tokens Anthropic's package wants a stream, unless it is told how long to wait.
 _LONG_ANSWER = 20_000
@@ -67,11 +70,13 @@ def openai(call: Call) -> str:
 
 def anthropic(call: Call) -> str:
     """The program that uses anthropic."""
-    arguments = [f"base_url={python_string(anthropic_base(call))}", f"api_key={_key(call)}"]
+    # The version that was sent: a later one, which the package would name, takes other fields.
+    headers = python_text({name: value for name, value in call.headers.items() if name.lower() != "content-type"})
+    arguments = [f"base_url={python_string(anthropic_base(call))}", f"api_key={_key(call)}", f"default_headers={headers}"]
     longest = call.body.get("max_tokens")
     if not call.streams and isinstance(longest, int) and longest > _LONG_ANSWER:
         arguments.append(f"timeout={_WAIT_S}")
-    head = _head(call, "anthropic", "from anthropic import Anthropic", f"client = Anthropic({', '.join(arguments)})")
+    head = _head(call, "anthropic", "from anthropic import Anthropic", _client("Anthropic", arguments))
     return _program(
         head,
         f"client.messages.create({_fields(call.body, _MESSAGES)})",
@@ -99,6 +104,11 @@ def ollama(call: Call) -> str:
 
 def _head(call: Call, package: str, imported: str, client: str) -> list[str]:
     return [f"# pip install {package}", *(["import os", ""] if call.key else []), imported, "", client]
+
+
+def _client(name: str, arguments: list[str]) -> str:
+    lines = "".join(f"    {argument},\n" for argument in arguments)
+    return f"client = {name}(\n{lines})"
 
 
 def _program(head: list[str], asked: str, chunk: str, reply: str, streams: bool) -> str:

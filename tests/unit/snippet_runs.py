@@ -1,0 +1,234 @@
+"""Runs the code that "Copy as code" writes, in its own language, against servers that keep what came.
+
+with SERVICES["chat"].open(folder) as bench:
+    code = form.code(bench.call(stream=True))
+    printed = run_code(form, code, folder, bench.environment)
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from modeltab.domain.connections import Connection
+from modeltab.domain.messages import Message
+from modeltab.domain.requests import ChatRequest, Parameters
+from modeltab.providers.anthropic import Anthropic
+from modeltab.providers.base import Provider, Transport
+from modeltab.providers.chat_completions import messages_of
+from modeltab.providers.gemini import Gemini
+from modeltab.providers.in_tab import InTab
+from modeltab.providers.llama_server import LlamaServer
+from modeltab.providers.local_llm import LocalLlm
+from modeltab.providers.ollama import Ollama
+from modeltab.providers.openai import OpenAi
+from modeltab.providers.openai_responses import OpenAiResponses
+from modeltab.snippets.call import Call
+from modeltab.snippets.forms import Form
+from tests.servers.hosted import ANSWER, HostedApis
+from tests.servers.ollama import OllamaModel, ollama_server
+from tests.servers.processes import llama_server, local_llm_api
+from tests.servers.recording import RecordingServer
+from tests.servers.scripted import ScriptedServer
+from tests.servers.transport import RealTransport
+from tests.unit.fakes import FakeEngine, FakeModels
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "static/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+KEY = "sk-secret-0123456789abcdefghij"
+#: What code has to carry unharmed.
+NASTY = (
+    'It\'s "quoted" \\ and \\n, $HOME ${HOME} $(id) `id` %PATH% !! # ; & | < > * ? ~ {x} [y]\n\ttab\r\n'
+    "'@\n\"@\nEOF\nEND_OF_BODY\n</script> “curly” ‘quotes’ 👩‍💻 déjà vu 日本語 \u2028 \u202e \x7f \x1b[31m \U000e0041"
+)
+TIMEOUT_S = 60
+#: What each language's runs are called in the figures.
+LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript", "powershell": "PowerShell"}
+
+#: Stands for the playground's module: it says what it was asked.
+_PLAYGROUND = """
+import json
+def chat(model, messages):
+    return json.dumps([model, messages])
+async def chat_async(model, messages):
+    return chat(model, messages)
+"""
+_AWAITS = "import ast, asyncio, inspect; result = eval(compile(open({path!r}, encoding='utf-8').read(), 'code', 'exec', \
+flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)); inspect.iscoroutine(result) and asyncio.run(result)"
+#: Stands for the page that code for a model in the tab is in.
+_PAGE = "globalThis.document = { body: { append: (text) => process.stdout.write(text) } };\n"
+
+
+@dataclass
+class Bench:
+    """One service: its provider, the server that keeps what came, and what is asked.
+
+    ``answer`` is what comes back, empty where a real model decides; ``environment`` has the key, where there is one.
+    """
+
+    make: Callable[[Transport], Provider]
+    server: ScriptedServer
+    request: ChatRequest
+    answer: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def provider(self) -> Provider:
+        """The provider on real HTTP."""
+        return self.make(RealTransport())
+
+    def call(self, stream: bool) -> Call:
+        """What code is written for, as the action has it."""
+        call = self.provider.call(self.request, stream)
+        call = call._replace(model=f"bench/{self.request.model}", messages=tuple(messages_of(self.request, True)))
+        if not self.environment:
+            call = call._replace(key=None)
+        return call._replace(url=f"{self.server.url}/{call.url}") if call.in_page else call
+
+
+@dataclass(frozen=True)
+class Service:
+    """How a bench is set up, and the ids of the forms that fit it. ``streams``: whether an answer can come in pieces."""
+
+    open: Callable[[Path], AbstractContextManager[Bench]]
+    forms: tuple[str, ...]
+    streams: bool = True
+    is_real: bool = False
+
+
+def asked(model: str, roles: tuple[str, ...] = ("user", "assistant", "user"), **parameters: object) -> ChatRequest:
+    """A conversation, each of whose messages has what is hard to quote."""
+    messages = tuple(Message(f"m{n}", "c", None, role, f"{n}: {NASTY}", 0.0) for n, role in enumerate(roles))  # type: ignore[arg-type]
+    return ChatRequest(model, messages, Parameters(system_prompt=f"You are {NASTY}", **parameters))  # type: ignore[arg-type]
+
+
+@contextmanager
+def _hosted(kind: type, path: str, model: str, **parameters: object) -> Iterator[Bench]:
+    with HostedApis(KEY) as server:
+        connection = Connection("bench", "hosted", "Bench", server.url + path)
+        yield Bench(
+            lambda transport: kind(connection, lambda: KEY, transport),
+            server,
+            asked(model, **parameters),
+            "".join(ANSWER),
+            {"API_KEY": KEY},
+        )
+
+
+def _chat(folder: Path) -> AbstractContextManager[Bench]:
+    return _hosted(OpenAi, "/v1", "gpt-5-mini", temperature=0.25, max_tokens=64, top_k=40, seed=7)
+
+
+def _responses(folder: Path) -> AbstractContextManager[Bench]:
+    return _hosted(OpenAiResponses, "/v1", "gpt-5-mini", reasoning="low", extra_json='{"service_tier": "auto", "x": null}')
+
+
+def _anthropic(folder: Path) -> AbstractContextManager[Bench]:
+    return _hosted(Anthropic, "/v1", "claude-sonnet-4-5", top_k=5, reasoning="high", max_tokens=30_000)
+
+
+def _gemini(folder: Path) -> AbstractContextManager[Bench]:
+    return _hosted(Gemini, "/v1beta", "gemini-2.5-flash", temperature=1.0, reasoning="low")
+
+
+@contextmanager
+def _ollama(folder: Path) -> Iterator[Bench]:
+    with ollama_server(models={"llama3.2:1b": OllamaModel(answer="Hello from here.")}, key=KEY) as server:
+        connection = Connection("bench", "ollama", "Bench", server.url)
+        request = asked(
+            "llama3.2:1b", temperature=0.5, n_ctx=4096, extra_json='{"keep_alive": "5m", "options": {"min_p": 0.1}}'
+        )
+        environment = {"OLLAMA_API_KEY": KEY}
+        yield Bench(lambda line: Ollama(connection, lambda: KEY, line), server, request, "Hello from here.", environment)
+
+
+@contextmanager
+def _llama_server(folder: Path) -> Iterator[Bench]:
+    with llama_server(MODEL, "--api-key", KEY, "--n-ctx", "4096") as real, RecordingServer(real.url) as server:
+        connection = Connection("bench", "llama-server", "Bench", server.url)
+        request = asked(MODEL.name, ("user",), temperature=0, max_tokens=6, seed=1, top_k=1, extra_json='{"min_p": 0.1}')
+        environment = {"LLAMA_API_KEY": KEY}
+        yield Bench(lambda line: LlamaServer(connection, lambda: KEY, line), server, request, environment=environment)
+
+
+@contextmanager
+def _local_llm(folder: Path) -> Iterator[Bench]:
+    models = folder / "models"
+    models.mkdir()
+    (models / MODEL.name).symlink_to(MODEL)
+    with local_llm_api(models, "--max-tokens", "4") as real, RecordingServer(real.url) as server:
+        url = server.url + urlsplit(real.url).path
+        connection = Connection("bench", "local-llm", "Bench", url)
+        template = "Say one word.\n{question}\n"
+        yield Bench(
+            lambda line: LocalLlm(connection, line),
+            server,
+            asked(MODEL.name, ("user",), temperature=0, n_batch=256, template=template),
+        )
+
+
+@contextmanager
+def _tab(folder: Path) -> Iterator[Bench]:
+    with HostedApis("") as server:
+        provider = InTab("in-tab", FakeModels("t.gguf"), FakeEngine())
+        yield Bench(lambda line: provider, server, asked("t.gguf", temperature=0.5, n_ctx=2048), "".join(ANSWER))
+
+
+_PLAIN = ("curl", "python-requests", "javascript-fetch", "powershell", "modeltab", "modeltab-async")
+_OPENAI = ("curl", "python-requests", "python-openai", "javascript-fetch", "javascript-openai", *_PLAIN[3:])
+SERVICES = {
+    "chat": Service(_chat, _OPENAI),
+    "responses": Service(_responses, _OPENAI),
+    "anthropic": Service(_anthropic, ("curl", "python-requests", "python-anthropic", *_PLAIN[2:])),
+    "gemini": Service(_gemini, _PLAIN),
+    "ollama": Service(_ollama, ("curl", "python-requests", "python-ollama", *_PLAIN[2:])),
+    "llama-server": Service(_llama_server, _OPENAI, is_real=True),
+    "local-llm": Service(_local_llm, _PLAIN, streams=False, is_real=True),
+    "tab": Service(_tab, ("javascript-fetch", "javascript-openai", "modeltab", "modeltab-async")),
+}
+
+
+def run_code(form: Form, code: str, folder: Path, environment: dict[str, str], in_page: bool = False) -> str:
+    """What the code prints. AssertionError, with what it complains of, when it fails."""
+    modules = folder / "node_modules"
+    if not modules.exists():
+        modules.symlink_to(ROOT / "node_modules")
+        (folder / "modeltab.py").write_text(_PLAYGROUND, encoding="utf-8")
+    suffix = {"bash": "sh", "python": "py", "javascript": "mjs"}[form.language]
+    path = folder / f"code.{suffix}"
+    imports, rest = _split(code) if in_page and form.language == "javascript" else ("", code)
+    path.write_text(imports + (_PAGE if in_page and form.language == "javascript" else "") + rest, encoding="utf-8")
+    commands = {"sh": ["bash", str(path)], "py": [sys.executable, str(path)], "mjs": ["node", str(path)]}
+    command = commands[suffix]
+    if form.id == "modeltab-async":
+        command = [sys.executable, "-c", _AWAITS.format(path=str(path))]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**_bare_environment(), **environment},
+        capture_output=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    complaint = done.stderr.decode("utf-8", "replace")
+    assert done.returncode == 0, f"{form.id} ended with {done.returncode}:\n{complaint}\n{code}"
+    return done.stdout.decode()
+
+
+def _split(code: str) -> tuple[str, str]:
+    """The first lines up to the last import, and the rest."""
+    lines = code.splitlines(keepends=True)
+    last = max((n for n, line in enumerate(lines) if line.startswith("import ")), default=-1)
+    return "".join(lines[: last + 1]), "".join(lines[last + 1 :])
+
+
+def _bare_environment() -> dict[str, str]:
+    """This one without what would change where packages send things, or which key they take."""
+    kept = ("PATH", "HOME", "LANG", "SYSTEMROOT", "VIRTUAL_ENV")
+    return {"PYTHONUTF8": "1", "NO_PROXY": "*", **{name: os.environ[name] for name in kept if name in os.environ}}
