@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from modeltab.domain.connections import Connection
@@ -102,14 +103,14 @@ class Service:
     is_real: bool = False
 
 
-def asked(model: str, roles: tuple[str, ...] = ("user", "assistant", "user"), **parameters: object) -> ChatRequest:
+def asked(model: str, roles: tuple[str, ...] = ("user", "assistant", "user"), **parameters: Any) -> ChatRequest:
     """A conversation, each of whose messages has what is hard to quote."""
     messages = tuple(Message(f"m{n}", "c", None, role, f"{n}: {NASTY}", 0.0) for n, role in enumerate(roles))  # type: ignore[arg-type]
-    return ChatRequest(model, messages, Parameters(system_prompt=f"You are {NASTY}", **parameters))  # type: ignore[arg-type]
+    return ChatRequest(model, messages, Parameters(system_prompt=f"You are {NASTY}", **parameters))
 
 
 @contextmanager
-def _hosted(kind: type, path: str, model: str, **parameters: object) -> Iterator[Bench]:
+def _hosted(kind: type, path: str, model: str, **parameters: Any) -> Iterator[Bench]:
     with HostedApis(KEY) as server:
         connection = Connection("bench", "hosted", "Bench", server.url + path)
         yield Bench(

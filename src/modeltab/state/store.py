@@ -22,6 +22,7 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.code import Code
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
 
 #: The orders of the list of conversations.
@@ -35,6 +36,7 @@ class Settings(NamedTuple):
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
     :param prices: of models, as the person set them.
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
+    :param code_form: the form that code was copied in last; `code_streams`, whether that takes an answer in pieces.
     """
 
     theme: str = "auto"
@@ -47,6 +49,8 @@ class Settings(NamedTuple):
     folded_folders: tuple[str, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     presets: tuple[Preset, ...] = ()
+    code_form: str = ""
+    code_streams: bool = True
 
 
 class Facts(NamedTuple):
@@ -60,6 +64,7 @@ class Facts(NamedTuple):
     :param engine: what runs the files that it takes.
     :param undoes: whether a deleted model can be had again for a while.
     :param loads: whether a model can be loaded before the first prompt.
+    :param operations: whether its API has more for code to call than questions to a model.
     """
 
     type_label: str
@@ -85,6 +90,7 @@ class Facts(NamedTuple):
     unloads_one: bool = False
     frees: bool = False
     previews: bool = False
+    operations: bool = False
 
 
 class Route(NamedTuple):
@@ -333,6 +339,7 @@ class State(NamedTuple):
     prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     exchange: Exchange = Exchange()
+    code: Code | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()
