@@ -31,7 +31,7 @@ from modeltab.providers.ollama import Ollama
 from modeltab.providers.openai import OpenAi
 from modeltab.providers.openai_responses import OpenAiResponses
 from modeltab.snippets.call import Call
-from modeltab.snippets.forms import Form
+from modeltab.snippets.forms import FORMS, Form
 from tests.servers.hosted import ANSWER, HostedApis
 from tests.servers.ollama import OllamaModel, ollama_server
 from tests.servers.processes import llama_server, local_llm_api
@@ -40,6 +40,7 @@ from tests.servers.scripted import ScriptedServer
 from tests.servers.transport import RealTransport
 from tests.unit.fakes import FakeEngine, FakeModels
 
+BY_ID = {form.id: form for form in FORMS}
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "static/models/SmolLM2-135M-Instruct.Q4_1.gguf"
 KEY = "sk-secret-0123456789abcdefghij"

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from modeltab.domain.connections import Connection
 from modeltab.domain.requests import TextDelta
 from modeltab.providers.base import Transport
-from modeltab.snippets.forms import FORMS, forms_of
-from tests.servers.transport import run
+from modeltab.providers.local_llm import LocalLlm
+from modeltab.snippets.forms import forms_of
+from tests.servers.model_files import small_gguf
+from tests.servers.recording import RecordingServer
+from tests.servers.transport import PathFile, RealTransport, run
+from tests.unit.conftest import echo_server
 from tests.unit.fakes import CannedResponse, CannedTransport
-from tests.unit.snippet_runs import KEY, MODEL, SERVICES, Bench, run_code
+from tests.unit.snippet_runs import BY_ID, KEY, MODEL, SERVICES, Bench, run_code
 
-BY_ID = {form.id: form for form in FORMS}
 #: The type of a reply, by whether it comes in pieces.
 KINDS = {True: "text/event-stream", False: "application/json"}
 RUN = [
@@ -87,3 +91,58 @@ def test_code_sends_the_same_request_and_prints_the_answer(bench: Bench, form_id
         assert answer_of(bench, CannedTransport(CannedResponse(printed.encode(), content_type=KINDS[call.streams]))) == expected
     else:
         assert printed.rstrip("\n") == expected.rstrip("\n")
+
+
+# ---- What the Local LLM API does besides answering ----
+
+OPERATIONS = (
+    "Health",
+    "List models",
+    "Upload a model",
+    "Delete a model",
+    "Read the models folder again",
+    "Loaded models",
+    "Free memory",
+)
+NAME = "it's a $MODEL.gguf"
+#: What the server answers with, each in its own words.
+SAYS = ("healthy", "count", "uploaded", "deleted", "synchronized", "cached_models", "cleared")
+
+
+@pytest.mark.parametrize("form_id", ["curl", "python-requests", "javascript-fetch"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_code_for_every_operation_does_it(operation: str, form_id: str, tmp_path: Path):
+    folder = tmp_path / "models"
+    content = small_gguf()
+    (tmp_path / NAME).write_bytes(content)
+    with echo_server(folder) as real, RecordingServer(real.url) as server:
+        if operation == "Delete a model":
+            (folder / NAME).write_bytes(content)
+        provider = LocalLlm(Connection("c", "local-llm", "C", server.url + "/api/v1"), RealTransport())
+        run(provider.sync())
+        calls = dict(provider.examples(NAME))
+        assert tuple(calls) == OPERATIONS
+        printed = run_code(BY_ID[form_id], BY_ID[form_id].code(calls[operation]), tmp_path, {})
+        assert SAYS[OPERATIONS.index(operation)] in printed
+        sent = server.requests[-1]
+        assert (sent.method, server.url + sent.path) == (calls[operation].method, calls[operation].url)
+        if operation == "Upload a model":
+            assert (folder / NAME).read_bytes() == content
+        if operation == "Delete a model":
+            assert not (folder / NAME).exists()
+
+
+def test_the_operations_are_the_providers_own_requests(tmp_path: Path):
+    with echo_server(tmp_path / "models") as real, RecordingServer(real.url) as server:
+        provider = LocalLlm(Connection("c", "local-llm", "C", server.url + "/api/v1"), RealTransport())
+        file = tmp_path / NAME
+        file.write_bytes(small_gguf())
+        run(provider.check())
+        run(provider.models())
+        run(provider.add(PathFile(file), NAME, lambda step, done: None))
+        run(provider.remove(NAME))
+        run(provider.sync())
+        run(provider.loaded())
+        run(provider.free())
+        sent = [(request.method, server.url + request.path) for request in server.requests]
+        assert sent == [(call.method, call.url) for _, call in provider.examples(NAME)]

@@ -42,8 +42,11 @@ async def open_message(app: App, event: UiEvent) -> None:
         begun = answer._replace(text=answer.text[: answer.continued_from])
         messages = (*messages, begun)
     request = ChatRequest(name, messages, parameters)
-    lead = f"Sends {name} the conversation up to this message" if message is not answer else f"Asks {name} for this answer"
-    await _open(app, event.id, connection_id, request, f"{lead}, as ModelTab does.", notes)
+    if message is answer:
+        lead = f"What {name} was asked for this answer."
+    else:
+        lead = f"The conversation up to this message, as it goes to {name}."
+    await _open(app, event.id, connection_id, request, lead, notes)
 
 
 def _answer_to(app: App, question: Message) -> Message | None:
@@ -90,7 +93,7 @@ def open_connection(app: App, event: UiEvent) -> None:
     names = [model.name for model in app.state.models.get(event.id, ())]
     calls = operations.examples(names[0] if names else EXAMPLE_FILE)
     subjects = tuple(Subject(label, usable := _usable(app, event.id, call), usable) for label, call in calls)
-    lead = f"What {connection_name(app.state, event.id)} does besides answering; code for that is at each of its models."
+    lead = f"What {connection_name(app.state, event.id)} does besides answering. Code that asks a model is on the Models page."
     _show(app, event.id, Code(lead, subjects, _notes(subjects[0].whole)))
 
 

@@ -62,12 +62,12 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
     :raises BadRequest: when the extra JSON is not an object.
     """
     parameters = request.parameters
-    body: dict[str, Json] = {"messages": messages_of(request, takes_images)}
+    body: dict[str, Json] = {**fields, "messages": messages_of(request, takes_images)}
     for name, field in names.items():
         value = getattr(parameters, name)
         if value is not None:
             body[field] = value
-    return {**body, **fields, **extra_fields(parameters.extra_json)}
+    return {**body, **extra_fields(parameters.extra_json)}
 
 
 def call_in_page(connection_id: str, request: ChatRequest, names: Mapping[str, str], stream: bool) -> Call:

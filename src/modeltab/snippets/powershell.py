@@ -8,7 +8,7 @@ from modeltab.snippets.literals import json_text, powershell, powershell_with_va
 def code(call: Call) -> str:
     """The script, for Windows PowerShell 5.1 and later; one that sends a file needs PowerShell 7."""
     lines = ["# PowerShell 7 or newer"] if call.upload else []
-    options = [f"-Method {call.method.capitalize()}", f"-Uri {powershell(call.url)}"]
+    lines += ["$request = @{", f"  Method = {powershell(call.method.capitalize())}", f"  Uri = {powershell(call.url)}"]
     headers = [
         f"{powershell(name)} = {powershell(value)}"
         for name, value in call.headers.items()
@@ -18,16 +18,14 @@ def code(call: Call) -> str:
         value = powershell_with_variable(call.key.prefix, call.key.variable)
         headers.append(f"{powershell(call.key.header)} = {value}")
     if headers:
-        lines.append(f"$headers = @{{ {'; '.join(headers)} }}")
-        options.append("-Headers $headers")
+        lines.append(f"  Headers = @{{ {'; '.join(headers)} }}")
     if call.upload:
         file = f"Get-Item -LiteralPath {powershell(call.upload.name)}"
-        options.append(f"-Form @{{ {powershell(call.upload.field)} = {file} }}")
+        lines.append(f"  Form = @{{ {powershell(call.upload.field)} = {file} }}")
     if call.body is not None:
         # ASCII alone: Windows PowerShell reads a script, and sends a text, in an encoding of its own.
-        lines += ["$body = @'", json_text(call.body, ascii_only=True), "'@"]
-        options.append("-ContentType 'application/json' -Body $body")
-    sent = f"Invoke-RestMethod {' '.join(options)}"
+        lines += ["  ContentType = 'application/json'", "  Body = @'", json_text(call.body, ascii_only=True), "'@"]
+    lines.append("}")
     if call.api == "json":
-        return "\n".join([*lines, f"{sent} | ConvertTo-Json -Depth 10"]) + "\n"
-    return "\n".join([*lines, f"$reply = {sent}", READINGS[call.api].powershell_reply]) + "\n"
+        return "\n".join([*lines, "Invoke-RestMethod @request | ConvertTo-Json -Depth 10"]) + "\n"
+    return "\n".join([*lines, "$reply = Invoke-RestMethod @request", READINGS[call.api].powershell_reply]) + "\n"
