@@ -7,11 +7,12 @@ with SERVICES["chat"].open(folder) as bench:
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.messages import Message
-from modeltab.domain.requests import ChatRequest, Parameters
+from modeltab.domain.requests import ChatRequest, Parameters, TextDelta
 from modeltab.providers.anthropic import Anthropic
 from modeltab.providers.base import Provider, Transport
 from modeltab.providers.chat_completions import messages_of
@@ -33,12 +34,14 @@ from modeltab.providers.openai_responses import OpenAiResponses
 from modeltab.snippets.call import Call
 from modeltab.snippets.forms import FORMS, Form
 from tests.servers.hosted import ANSWER, HostedApis
+from tests.servers.model_files import small_gguf
 from tests.servers.ollama import OllamaModel, ollama_server
 from tests.servers.processes import llama_server, local_llm_api
 from tests.servers.recording import RecordingServer
 from tests.servers.scripted import ScriptedServer
-from tests.servers.transport import RealTransport
-from tests.unit.fakes import FakeEngine, FakeModels
+from tests.servers.transport import RealTransport, run
+from tests.unit.conftest import echo_server
+from tests.unit.fakes import CannedResponse, CannedTransport, FakeEngine, FakeModels
 
 BY_ID = {form.id: form for form in FORMS}
 ROOT = Path(__file__).parents[2]
@@ -50,8 +53,6 @@ NASTY = (
     "'@\n\"@\nEOF\nEND_OF_BODY\n</script> “curly” ‘quotes’ 👩‍💻 déjà vu 日本語 \u2028 \u202e \x7f \x1b[31m \U000e0041"
 )
 TIMEOUT_S = 60
-#: What each language's runs are called in the figures.
-LANGUAGES = {"bash": "curl", "python": "Python", "javascript": "JavaScript", "powershell": "PowerShell"}
 
 #: Stands for the playground's module: it says what it was asked.
 _PLAYGROUND = """
@@ -194,6 +195,87 @@ SERVICES = {
     "local-llm": Service(_local_llm, _PLAIN, streams=False, is_real=True),
     "tab": Service(_tab, ("javascript-fetch", "javascript-openai", "modeltab", "modeltab-async")),
 }
+
+
+#: (service, form, whether the answer comes in pieces) of all code that is written, but PowerShell's, which needs PowerShell.
+CASES = [
+    (name, form_id, stream)
+    for name, service in SERVICES.items()
+    for form_id in service.forms
+    if form_id != "powershell"
+    for stream in ((True, False) if service.streams and BY_ID[form_id].streams else (False,))
+]
+#: The type of a reply, by whether it comes in pieces.
+_KINDS = {True: "text/event-stream", False: "application/json"}
+
+
+def check(bench: Bench, form: Form, stream: bool, folder: Path) -> None:
+    """Runs one form's code. AssertionError unless the server got the app's own request, and the answer is printed."""
+    call = bench.call(stream)
+    code = form.code(call)
+    assert KEY not in code
+    before = len(bench.server.requests)
+    printed = run_code(form, code, folder, bench.environment, call.in_page)
+    if form.id.startswith("modeltab"):
+        assert json.loads(printed) == [call.model, list(call.messages)]
+        return
+    (sent,) = bench.server.requests[before:]
+    body = sent.json()
+    if form.id == "python-ollama":
+        assert body.pop("tools") == []  # its package says that there are none
+    assert body == call.body
+    expected = bench.answer or answer_of(bench)
+    if form.id == "curl":  # it prints the reply as it came, which the app can read
+        reply = CannedResponse(printed.encode(), content_type=_KINDS[call.streams])
+        assert answer_of(bench, CannedTransport(reply)) == expected
+    else:
+        assert printed.rstrip("\n") == expected.rstrip("\n")
+
+
+#: What the Local LLM API does besides answering → a word of what it says then.
+OPERATIONS = {
+    "Health": "healthy",
+    "List models": "count",
+    "Upload a model": "uploaded",
+    "Delete a model": "deleted",
+    "Read the models folder again": "synchronized",
+    "Loaded models": "cached_models",
+    "Free memory": "cleared",
+}
+OPERATION_FORMS = ("curl", "python-requests", "javascript-fetch")
+#: A model's name with what is hard to quote.
+NAME = "it's a $MODEL.gguf"
+
+
+def check_operation(operation: str, form: Form, folder: Path) -> None:
+    """Runs one form's code for an operation. AssertionError unless the server did it."""
+    models, content = folder / "models", small_gguf()
+    (folder / NAME).write_bytes(content)
+    with echo_server(models) as real, RecordingServer(real.url) as server:
+        if operation == "Delete a model":
+            (models / NAME).write_bytes(content)
+        provider = LocalLlm(Connection("c", "local-llm", "C", server.url + "/api/v1"), RealTransport())
+        run(provider.sync())
+        calls = dict(provider.examples(NAME))
+        assert list(calls) == list(OPERATIONS)
+        assert OPERATIONS[operation] in run_code(form, form.code(calls[operation]), folder, {})
+        sent = server.requests[-1]
+        assert (sent.method, server.url + sent.path) == (calls[operation].method, calls[operation].url)
+        if operation == "Upload a model":
+            assert (models / NAME).read_bytes() == content
+        if operation == "Delete a model":
+            assert not (models / NAME).exists()
+
+
+def answer_of(bench: Bench, transport: Transport | None = None) -> str:
+    """What the app itself gets for the request, or reads in a reply."""
+    provider = bench.make(transport) if transport else bench.provider
+
+    async def take() -> str:
+        async with aclosing(provider.generate(bench.request)) as events:
+            return "".join([event.text async for event in events if isinstance(event, TextDelta)])
+
+    return run(take())
 
 
 def run_code(form: Form, code: str, folder: Path, environment: dict[str, str], in_page: bool = False) -> str:
