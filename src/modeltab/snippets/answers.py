@@ -12,11 +12,11 @@ from modeltab.snippets.call import Api
 class Reading(NamedTuple):
     """How one API's answers are read.
 
-    :param lines: what a line of a stream has before its JSON: "data: " for server-sent events, nothing for one value a line.
+    :param is_events: whether a stream is of server-sent events; if not, it is one JSON value a line.
     :param python_chunk: the text in `chunk`, in Python; the others likewise.
     """
 
-    lines: str
+    is_events: bool
     python_chunk: str
     python_reply: str
     javascript_chunk: str
@@ -26,7 +26,7 @@ class Reading(NamedTuple):
 
 READINGS: Mapping[Api, Reading] = {
     "chat": Reading(
-        "data: ",
+        True,
         '"".join(choice["delta"].get("content") or "" for choice in chunk["choices"])',
         'reply["choices"][0]["message"]["content"]',
         'chunk.choices[0]?.delta?.content ?? ""',
@@ -34,7 +34,7 @@ READINGS: Mapping[Api, Reading] = {
         "$reply.choices[0].message.content",
     ),
     "responses": Reading(
-        "data: ",
+        True,
         'chunk["delta"] if chunk["type"] == "response.output_text.delta" else ""',
         '"".join(part.get("text", "") for item in reply["output"] if item["type"] == "message" for part in item["content"])',
         'chunk.type === "response.output_text.delta" ? chunk.delta : ""',
@@ -42,7 +42,7 @@ READINGS: Mapping[Api, Reading] = {
         "($reply.output | Where-Object { $_.type -eq 'message' }).content.text -join ''",
     ),
     "anthropic": Reading(
-        "data: ",
+        True,
         'chunk["delta"].get("text", "") if chunk["type"] == "content_block_delta" else ""',
         '"".join(block.get("text", "") for block in reply["content"])',
         'chunk.type === "content_block_delta" ? (chunk.delta.text ?? "") : ""',
@@ -50,7 +50,7 @@ READINGS: Mapping[Api, Reading] = {
         "($reply.content | Where-Object { $_.type -eq 'text' }).text -join ''",
     ),
     "gemini": Reading(
-        "data: ",
+        True,
         '"".join(part.get("text", "") for part in parts_of(chunk) if not part.get("thought"))',
         '"".join(part.get("text", "") for part in parts_of(reply) if not part.get("thought"))',
         '(chunk.candidates?.[0]?.content?.parts ?? []).map((part) => (part.thought ? "" : (part.text ?? ""))).join("")',
@@ -58,12 +58,12 @@ READINGS: Mapping[Api, Reading] = {
         "($reply.candidates[0].content.parts | Where-Object { -not $_.thought }).text -join ''",
     ),
     "ollama": Reading(
-        "",
+        False,
         'chunk["message"]["content"]',
         'reply["message"]["content"]',
         'chunk.message?.content ?? ""',
         "reply.message.content",
         "$reply.message.content",
     ),
-    "local-llm": Reading("", "", 'reply["response"]', "", "reply.response", "$reply.response"),
+    "local-llm": Reading(False, "", 'reply["response"]', "", "reply.response", "$reply.response"),
 }

@@ -72,10 +72,9 @@ def _answer(call: Call) -> list[str]:
     reading = READINGS[call.api]
     if not call.streams:
         return ["const reply = await response.json();", f"console.log({reading.javascript_reply});"]
-    if reading.lines:
-        data, value = f"/^{reading.lines}(?!\\[DONE\\])/.test(line)", f"line.slice({len(reading.lines)})"
-    else:
-        data, value = "line.trim()", "line"
+    data, value = "line.trim()", "line"
+    if reading.is_events:
+        data, value = r"/^data:(?!\s*(\[DONE\])?$)/.test(line)", "line.slice(5)"
     return [
         'let rest = "";',
         "for await (const text of response.body.pipeThrough(new TextDecoderStream())) {",

@@ -8,6 +8,7 @@ _PARTS_OF = """
 def parts_of(reply):
     return [part for item in reply.get("candidates", []) for part in item.get("content", {}).get("parts", [])]
 
+
 """
 
 
@@ -67,11 +68,9 @@ def _answer(call: Call) -> list[str]:
     reading = READINGS[call.api]
     if not call.streams:
         return ["reply = response.json()", f"print({reading.python_reply})"]
-    if reading.lines:
-        begin = f'line.startswith(b"{reading.lines}") and line != b"{reading.lines}[DONE]"'
-        chunk = f"line[{len(reading.lines)}:]"
-    else:
-        begin, chunk = "line", "line"
+    begin, chunk = "line", "line"
+    if reading.is_events:
+        begin, chunk = 'line.startswith(b"data:") and line[5:].strip() not in (b"", b"[DONE]")', "line[5:]"
     return [
         "for line in response.iter_lines():",
         f"    if {begin}:",
