@@ -144,4 +144,6 @@ def test_a_model_in_the_tab_is_called_by_pages_and_the_playground(site: str, ope
     expect(dialog).to_contain_text("curl and other programs cannot reach a tab")
     assert f'fetch("{site}v1/chat/completions"' in copied(app.page, dialog)
     form.select_option("modeltab")
-    assert copied(app.page, dialog).startswith('import modeltab\n\nprint(modeltab.chat("in-tab/SmolLM2-135M-Instruct')
+    assert 'for piece in modeltab.stream("in-tab/SmolLM2-135M-Instruct' in copied(app.page, dialog)
+    dialog.get_by_role("checkbox", name="Stream the answer").uncheck()
+    assert 'print(modeltab.chat("in-tab/SmolLM2-135M-Instruct' in copied(app.page, dialog)

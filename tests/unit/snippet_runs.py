@@ -52,15 +52,22 @@ NASTY = (
     'It\'s "quoted" \\ and \\n, $HOME ${HOME} $(id) `id` %PATH% !! # ; & | < > * ? ~ {x} [y]\n\ttab\r\n'
     "'@\n\"@\nEOF\nEND_OF_BODY\n</script> “curly” ‘quotes’ 👩‍💻 déjà vu 日本語 \u2028 \u202e \x7f \x1b[31m \U000e0041"
 )
+#: What the playground's module is told; some of the names are no names in Python.
+PARAMETERS = {"temperature": 0.5, "stop": ["\n", NASTY], "min-p": 0.1, "from": None}
 TIMEOUT_S = 60
 
 #: Stands for the playground's module: it says what it was asked.
 _PLAYGROUND = """
 import json
-def chat(model, messages):
-    return json.dumps([model, messages])
-async def chat_async(model, messages):
-    return chat(model, messages)
+def chat(model, messages, **parameters):
+    return json.dumps([model, messages, parameters])
+async def chat_async(model, messages, **parameters):
+    return chat(model, messages, **parameters)
+def stream(model, messages, **parameters):
+    yield from chat(model, messages, **parameters)
+async def stream_async(model, messages, **parameters):
+    for piece in chat(model, messages, **parameters):
+        yield piece
 """
 _AWAITS = "import ast, asyncio, inspect; result = eval(compile(open({path!r}, encoding='utf-8').read(), 'code', 'exec', \
 flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)); inspect.iscoroutine(result) and asyncio.run(result)"
@@ -89,7 +96,8 @@ class Bench:
     def call(self, stream: bool) -> Call:
         """What code is written for, as the action has it."""
         call = self.provider.call(self.request, stream)
-        call = call._replace(model=f"bench/{self.request.model}", messages=tuple(messages_of(self.request, True)))
+        messages = tuple(messages_of(self.request, True))
+        call = call._replace(model=f"bench/{self.request.model}", messages=messages, parameters=PARAMETERS)
         if not self.environment:
             call = call._replace(key=None)
         return call._replace(url=f"{self.server.url}/{call.url}") if call.in_page else call
@@ -217,7 +225,7 @@ def check(bench: Bench, form: Form, stream: bool, folder: Path) -> None:
     before = len(bench.server.requests)
     printed = run_code(form, code, folder, bench.environment, call.in_page)
     if form.id.startswith("modeltab"):
-        assert json.loads(printed) == [call.model, list(call.messages)]
+        assert json.loads(printed) == [call.model, list(call.messages), PARAMETERS]
         return
     (sent,) = bench.server.requests[before:]
     body = sent.json()

@@ -58,6 +58,7 @@ async def test_a_turn_is_shown_as_it_was_sent_whatever_is_set_since(apis):
     await rig.do("snippet.message", answer.id)
     assert code(rig).call.body == sent
     assert code(rig).notes == ("Your key is not in the code: it is taken from the environment variable API_KEY.",)
+    assert code(rig).call.parameters == {"temperature": 0.25}
     assert "$API_KEY" in code(rig).text
     await rig.do("snippet.message", rig.shown[0].id)  # the question that it answers
     assert code(rig).call.body == sent
@@ -132,6 +133,7 @@ async def test_an_image_is_copied_whole_and_shown_by_its_beginning(apis):
     rig.app.update(messages={**rig.state.messages, question.id: question._replace(images=(image,))})
     await rig.do("snippet.message", answer.id)
     assert len(code(rig).text) > len(code(rig).shown_text) + 5000
+    assert "modeltab" not in {form.id for form in code(rig).forms}  # its module takes texts
     assert "…" in code(rig).shown_text and "…" not in code(rig).text
     await rig.do("snippet.copy")
     assert rig.page.clipboard == code(rig).text
@@ -234,3 +236,10 @@ async def test_code_with_fences_in_it_is_one_block(apis):
     await rig.say("```python\n````\n")
     await rig.do("snippet.message", rig.shown[-1].id)
     assert "`````bash\ncurl " in shown(rig)
+
+
+async def test_the_playground_is_told_the_parameters_that_the_model_takes(apis):
+    rig = Rig()
+    answer = await talking(rig, apis, temperature=0.25, n_ctx=2048, top_k=5, extra_json='{"min_p": 0.1}')
+    await rig.do("snippet.message", answer.id)
+    assert code(rig).call.parameters == {"temperature": 0.25, "top_k": 5, "min_p": 0.1}

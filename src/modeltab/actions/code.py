@@ -9,7 +9,7 @@ from modeltab.domain.errors import ModelTabError
 from modeltab.domain.messages import Message, path
 from modeltab.domain.models import model_key, split_key
 from modeltab.domain.parameters import Parameters
-from modeltab.domain.requests import ChatRequest
+from modeltab.domain.requests import ChatRequest, extra_fields
 from modeltab.providers.chat_completions import messages_of
 from modeltab.snippets.call import Call
 from modeltab.state.code import Code, Subject, written
@@ -20,6 +20,8 @@ from modeltab.state.updates import connection, connection_name, model_of, parame
 EXAMPLE = "Why is the sky blue?"
 #: What code for an API names a model that has none.
 EXAMPLE_FILE = "model.gguf"
+#: The parameters that the playground's module knows by their names.
+KEYWORDS = ("temperature", "max_tokens", "top_p", "top_k", "seed", "reasoning")
 
 
 async def open_model(app: App, event: UiEvent) -> None:
@@ -80,7 +82,8 @@ async def _open(app: App, subject: str, connection_id: str, request: ChatRequest
     request = request._replace(images=await images_of(app, request))
     streamed, whole = (_usable(app, connection_id, provider.call(request, stream)) for stream in (True, False))
     key, messages = model_key(connection_id, request.model), tuple(messages_of(request, provider.capabilities.images))
-    streamed, whole = (call._replace(model=key, messages=messages) for call in (streamed, whole))
+    parameters = _keywords(request.parameters, provider.capabilities.parameters)
+    streamed, whole = (call._replace(model=key, messages=messages, parameters=parameters) for call in (streamed, whole))
     found = Subject(request.model, streamed, whole)
     _show(app, subject, Code(lead, (found,), (*_notes(found.whole), *notes)))
 
@@ -95,6 +98,13 @@ def open_connection(app: App, event: UiEvent) -> None:
     subjects = tuple(Subject(label, usable := _usable(app, event.id, call), usable) for label, call in calls)
     lead = f"What {connection_name(app.state, event.id)} does besides answering. Code that asks a model is on the Models page."
     _show(app, event.id, Code(lead, subjects, _notes(subjects[0].whole)))
+
+
+def _keywords(parameters: Parameters, taken: frozenset[str]) -> dict[str, Any]:
+    """What the playground's module is told besides the messages, of what the model takes."""
+    values = {name: getattr(parameters, name) for name in KEYWORDS if name in taken}
+    extra = extra_fields(parameters.extra_json) if "extra_json" in taken else {}
+    return {**{name: value for name, value in values.items() if value is not None}, **extra}
 
 
 def _usable(app: App, connection_id: str, call: Call) -> Call:

@@ -36,8 +36,8 @@ class Call(NamedTuple):
     :param body: JSON, None for none.
     :param streams: whether the answer comes in pieces.
     :param in_page: whether only a page can send it: it goes to this app itself, at a URL relative to the app's own.
-    :param model: the model's key across connections; `messages`, the conversation as OpenAI's `messages`: what the
-        playground asks by. Empty for what asks no model.
+    :param model: the model's key across connections; `messages`, the conversation as OpenAI's `messages`; `parameters`, what
+        else was set, by the names of `Parameters`: what the playground asks by. Empty for what asks no model.
     """
 
     method: str
@@ -51,3 +51,4 @@ class Call(NamedTuple):
     in_page: bool = False
     model: str = ""
     messages: tuple[Any, ...] = ()
+    parameters: Mapping[str, Any] = {}

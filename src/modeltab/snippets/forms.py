@@ -27,10 +27,6 @@ def _outside(call: Call) -> bool:
     return not call.in_page
 
 
-def _asks_a_model(call: Call) -> bool:
-    return bool(call.model)
-
-
 FORMS = (
     Form("curl", "curl", "bash", _outside, curl.code),
     Form("python-requests", "Python, requests", "python", _outside, python_requests.code),
@@ -58,8 +54,8 @@ FORMS = (
     Form("javascript-fetch", "JavaScript, fetch", "javascript", lambda call: True, javascript.fetch),
     Form("javascript-openai", "JavaScript, openai", "javascript", javascript.openai_fits, javascript.openai),
     Form("powershell", "PowerShell", "powershell", _outside, powershell.code, streams=False),
-    Form("modeltab", "Python, in the playground", "python", _asks_a_model, playground.sync, streams=False),
-    Form("modeltab-async", "Python, in the playground, async", "python", _asks_a_model, playground.awaited, streams=False),
+    Form("modeltab", "Python, in the playground", "python", playground.fits, playground.sync),
+    Form("modeltab-async", "Python, in the playground, async", "python", playground.fits, playground.awaited),
 )
 
 
