@@ -15,6 +15,4 @@ _LINK = Template('<a class="section-link" href="#/{route}" aria-current="{curren
 
 def playground_nav(route: str) -> Html:
     """The links, with the one to `route` marked as the page that is shown."""
-    return _NAV(
-        links=join(_LINK(route=to, text=text, current="page" if to == route else "false") for to, text in SECTIONS)
-    )
+    return _NAV(links=join(_LINK(route=to, text=text, current="page" if to == route else "false") for to, text in SECTIONS))
