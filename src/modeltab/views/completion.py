@@ -127,7 +127,7 @@ def bar(state: State) -> Html:
     coming = state.completing is not None
     return _BAR(
         numbers=join(controls),
-        main=button("Stop", "completion.stop", kind="stop") if coming else _COMPLETE(disabled=bool(reason)),
+        main=button("Stop", "completion.stop") if coming else _COMPLETE(disabled=bool(reason)),
         reason=reason,
     )
 
