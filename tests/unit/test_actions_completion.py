@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modeltab.actions import completion, kept_pages
+from modeltab.actions import completion, kept_pages, navigation
 from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import EngineFailed
@@ -16,7 +16,7 @@ from modeltab.domain.messages import INTERRUPTED
 from modeltab.domain.tokens import Alternative, Token
 from modeltab.state import playground
 from modeltab.state.playground import branch_from_json, branch_to_json
-from modeltab.state.store import Route
+from modeltab.state.store import Route, State
 from modeltab.views.page import PageView
 from tests.unit.fakes import MemoryFile, ended, tokens
 from tests.unit.gguf_files import STRING, by_hand, whole_file
@@ -349,3 +349,40 @@ def test_a_completion_is_the_same_after_it_was_kept():
 @pytest.mark.parametrize("value", [None, 3, [], {}, {"tokens": 3}, {**branch_to_json(BRANCH), "tokens": [[]]}])
 def test_what_is_no_completion_is_left_out(value: Any):
     assert branch_from_json(value) is None
+
+
+@pytest.mark.parametrize(
+    ("logprob", "words", "shade"),
+    [
+        (0.0, "100 %", "0"),
+        (-0.1, "90 %", "0"),
+        (-0.69, "50 %", "1"),
+        (-1.5, "22 %", "2"),
+        (-2.5, "8.2 %", "3"),
+        (-5.0, "0.7 %", "4"),
+        (-20.0, "below 0.1 %", "4"),
+    ],
+)
+def test_a_probability_has_words_and_a_shade_and_the_unlikely_are_underlined_by_the_style_sheet(logprob, words, shade):
+    page = playground.Completion(branches=(BRANCH._replace(tokens=(Token("a", logprob),)),), shown="b")
+    drawn = parse(PageView().regions(State(route=Route("playground-completion"), completion=page))["completion-output"])
+    (token,) = [node for node in drawn if node.attributes.get("id") == "token-0"]
+    assert (token["title"], token["data-heat"]) == (words, shade)
+    assert [node.text.split()[0] for node in drawn if node.role == "listitem"] == ["Aa"] * 5  # the legend
+
+
+@pytest.mark.parametrize(
+    ("hash_", "page"),
+    [
+        ("#/playground/completion", "playground-completion"),
+        ("#/playground/structured", "playground-structured"),
+        ("#/playground-completion", "playground-completion"),
+    ],
+)
+def test_the_pages_have_addresses_and_links_to_each_other(hash_, page):
+    assert navigation.parse(hash_) == Route(page)
+    head = parse(PageView().regions(State(route=Route(page)))[f"{page.removeprefix('playground-')}-head"])
+    links = {node.text: node for node in head if node.role == "link"}
+    assert list(links) == ["Code", "Completion", "Structured output"]
+    current = [node["href"] for node in links.values() if node["aria-current"] == "page"]
+    assert current == [f"#/playground/{page.removeprefix('playground-')}"]
