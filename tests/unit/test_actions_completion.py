@@ -13,12 +13,13 @@ from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import EngineFailed
 from modeltab.domain.messages import INTERRUPTED
+from modeltab.domain.models import Model
 from modeltab.domain.tokens import Alternative, Token
 from modeltab.state import playground
 from modeltab.state.playground import branch_from_json, branch_to_json
 from modeltab.state.store import Route, State
 from modeltab.views.page import PageView
-from tests.unit.fakes import MemoryFile, ended, tokens
+from tests.unit.fakes import CannedTransport, MemoryFile, ended, sse, stop, tokens, told
 from tests.unit.gguf_files import STRING, by_hand, whole_file
 from tests.unit.markup import Node, parse
 from tests.unit.rig import TAB, Rig
@@ -201,12 +202,12 @@ async def test_without_a_prompt_or_a_model_it_says_what_is_missing(rig: Rig):
 
 async def test_a_model_that_completes_no_text_says_why_and_cannot_be_asked(rig: Rig):
     await begin(rig)
-    rig.connect(Connection("deep", "openai", "Deep", "https://api.deepseek.com"))
-    await rig.do("completion.model", value="deep/chat")
+    rig.connect(Connection("m", "openai", "M", "https://api.mistral.ai/v1"))
+    await rig.do("completion.model", value="m/chat")
     bar = region(rig, "completion-bar")
     (button,) = [node for node in bar if node.attributes.get("type") == "submit"]
     assert "disabled" in button.attributes
-    assert "DeepSeek answers messages only." in bar.text
+    assert "Mistral answers messages only." in bar.text
 
 
 async def test_messages_are_rendered_by_the_template_of_the_models_file_and_the_prompt_before_stays(rig: Rig):
@@ -386,3 +387,32 @@ def test_the_pages_have_addresses_and_links_to_each_other(hash_, page):
     assert list(links) == ["Code", "Completion", "Structured output"]
     current = [node["href"] for node in links.values() if node["aria-current"] == "page"]
     assert current == [f"#/playground/{page.removeprefix('playground-')}"]
+
+
+async def test_a_model_that_only_answers_messages_but_tells_probabilities_is_given_the_prompt_as_one():
+    told_chunks = [
+        {"choices": [{"index": 0, "delta": {"reasoning_content": "Hm"}, "logprobs": {"content": [told("Hm")]}}]},
+        {"choices": [{"index": 0, "delta": {"content": "Paris"}, "logprobs": {"content": [told("Paris")]}}]},
+        stop(),
+    ]
+    transport = CannedTransport(sse(*told_chunks))
+    other = Rig("a.gguf", transport=transport)
+    await begin(other)
+    other.connect(Connection("deep", "openai", "Deep", "https://api.deepseek.com"))
+    other.app.update(models={"deep": (Model("deep", "chat"),)})
+    await other.keys.set("deep", "https://api.deepseek.com", "sk-0123456789")
+    other.page.fields["completion-system"] = "Be brief."
+    await other.do("completion.model", value="deep/chat")
+    assert "The prompt goes to it as one message" in region(other, "completion-bar").text
+    await other.do("completion.send")
+    assert transport.body["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": PROMPT},
+    ]
+    assert transport.body["top_logprobs"] == 5
+    assert [(token.text, len(token.alternatives)) for token in shown(other).tokens] == [("Paris", 2)]
+    await other.do("completion.select", "0")
+    assert all("disabled" in node.attributes for node in branching(other))
+    await other.do("completion.continue")
+    await other.do("completion.branch", "1")
+    assert other.alerts == ["chat cannot go on with a text."]
