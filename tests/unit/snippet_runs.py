@@ -41,7 +41,7 @@ from tests.servers.recording import RecordingServer
 from tests.servers.scripted import ScriptedServer
 from tests.servers.transport import RealTransport, run
 from tests.unit.conftest import echo_server
-from tests.unit.fakes import CannedResponse, CannedTransport, FakeEngine, FakeModels
+from tests.unit.fakes import CannedResponse, CannedTransport, FakeEngine, FakeModels, JinjaTemplates
 
 BY_ID = {form.id: form for form in FORMS}
 ROOT = Path(__file__).parents[2]
@@ -187,7 +187,7 @@ def _local_llm(folder: Path) -> Iterator[Bench]:
 @contextmanager
 def _tab(folder: Path) -> Iterator[Bench]:
     with HostedApis("") as server:
-        provider = InTab("in-tab", FakeModels("t.gguf"), FakeEngine())
+        provider = InTab("in-tab", FakeModels("t.gguf"), FakeEngine(), JinjaTemplates())
         yield Bench(lambda line: provider, server, asked("t.gguf", temperature=0.5, n_ctx=2048), "".join(ANSWER))
 
 

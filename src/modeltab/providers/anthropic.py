@@ -92,7 +92,9 @@ class Anthropic(Provider):
         streaming=True,
         parameters=frozenset({"system_prompt", "max_tokens", "reasoning", "extra_json", *NAMES}),
         defaults={"max_tokens": MAX_TOKENS},
+        reasons={"completion": "Anthropic's Messages API answers messages only."},
         images=True,
+        schema=True,
     )
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
@@ -199,6 +201,9 @@ class Anthropic(Provider):
             if value is not None:
                 body[name] = value
         body.update(self._length_and_thinking(request.model, parameters.max_tokens, parameters.reasoning))
+        if request.schema is not None:
+            kept_to = {"type": "json_schema", "schema": dict(request.schema)}
+            body["output_config"] = {**body.get("output_config", {}), "format": kept_to}
         extra = extra_fields(parameters.extra_json)
         if isinstance(extra.get("output_config"), dict):  # an effort and a format of the person's own are one object
             extra["output_config"] = {**body.get("output_config", {}), **extra["output_config"]}

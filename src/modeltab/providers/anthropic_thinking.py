@@ -1,6 +1,6 @@
-"""How Claude's models are told to think, which differs by their versions.
+"""How Claude is told to think, which differs from model to model.
 
-Source: Anthropic's pages on thinking and on what is new in each model, looked up in November 2026.
+Source: Anthropic's API reference, "Extended thinking" and "List Models", looked up in November 2026.
 """
 
 import re

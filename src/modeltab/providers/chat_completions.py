@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modeltab.domain.errors import BadReply, ModelTabError, ServerFailed
+from modeltab.domain.json_schema import is_strict
 from modeltab.domain.models import model_key
 from modeltab.domain.requests import (
     ChatRequest,
@@ -17,6 +18,7 @@ from modeltab.domain.requests import (
     FinishReason,
     Progress,
     ReasoningDelta,
+    TokenProbabilities,
     ToolCallDelta,
     Usage,
     extra_fields,
@@ -25,6 +27,7 @@ from modeltab.providers.base import Json
 from modeltab.providers.content import turns
 from modeltab.providers.http import error_of, words_of
 from modeltab.providers.think_tags import ThinkTags
+from modeltab.providers.token_logprobs import tokens_of
 from modeltab.snippets.call import Call
 
 #: The APIs' words for how an answer ended → ours. Compared in lower case.
@@ -34,6 +37,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
     **dict.fromkeys(("content_filter", "refusal", "safety"), "content_filter"),
 }
+#: What a schema is called in a request; APIs want a name, and show it to the model.
+SCHEMA_NAME = "answer"
 _FAILED = frozenset({"error", "network_error"})
 #: Where the app's own endpoint is, from the app's address on.
 PATH_IN_PAGE = "v1/chat/completions"
@@ -63,6 +68,10 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
     """
     parameters = request.parameters
     body: dict[str, Json] = {**fields, "messages": messages_of(request, takes_images)}
+    if request.schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, **schema_of(request.schema)}}
+    if request.n_alternatives:
+        body.update(logprobs=True, top_logprobs=request.n_alternatives)
     for name, field in names.items():
         value = getattr(parameters, name)
         if value is not None:
@@ -76,6 +85,11 @@ def call_in_page(connection_id: str, request: ChatRequest, names: Mapping[str, s
     body = body_of(request, names, **fields)
     headers = {"Content-Type": "application/json"}
     return Call("POST", PATH_IN_PAGE, headers, body=body, api="chat", streams=body.get("stream") is True, in_page=True)
+
+
+def schema_of(schema: Mapping[str, Any]) -> dict[str, Json]:
+    """A schema with whether it is one that "strict" takes, which holds every answer to it; others are kept to mostly."""
+    return {"schema": dict(schema), **({"strict": True} if is_strict(schema) else {})}
 
 
 class ChatCompletionReader:
@@ -121,6 +135,9 @@ class ChatCompletionReader:
         # A reply in one piece has a message; some streams repeat the whole as one at their end.
         delta = choice.get("delta") or (None if self._said else choice.get("message")) or {}
         events: list[Event] = []
+        tokens = tokens_of(choice.get("logprobs"))
+        if tokens:
+            events.append(TokenProbabilities(tokens))
         reasoning, text = _parts_of(delta)
         if reasoning:
             events.append(ReasoningDelta(reasoning))

@@ -22,6 +22,7 @@ from modeltab.domain.requests import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    TokenProbabilities,
     ToolCallDelta,
     Usage,
     extra_fields,
@@ -31,6 +32,7 @@ from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
 from modeltab.providers.gemini_thinking import thinking_config
 from modeltab.providers.http import ADVICE_KEY, KEY_VARIABLE, Endpoint, error_of, retry_delay_of, words_of
+from modeltab.providers.token_logprobs import gemini_tokens
 from modeltab.snippets.call import Call
 
 HOST = "generativelanguage.googleapis.com"
@@ -76,7 +78,12 @@ class Gemini(Provider):
     """The Gemini API."""
 
     capabilities = Capabilities(
-        streaming=True, parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}), images=True
+        streaming=True,
+        parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}),
+        reasons={"completion": "Gemini answers messages only."},
+        images=True,
+        schema=True,
+        alternatives=20,
     )
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
@@ -163,6 +170,10 @@ class Gemini(Provider):
         values: dict[str, Json] = {field: getattr(parameters, name) for name, field in NAMES.items()}
         thinks = self._thinks.get(request.model.removeprefix("models/"))
         values["thinkingConfig"] = thinking_config(request.model, parameters.reasoning, thinks) or None
+        if request.schema is not None:
+            values.update(responseMimeType="application/json", responseJsonSchema=dict(request.schema))
+        if request.n_alternatives:
+            values.update(responseLogprobs=True, logprobs=request.n_alternatives)
         config = {field: value for field, value in values.items() if value is not None}
         if config:
             body["generationConfig"] = config
@@ -286,7 +297,8 @@ class ContentReader:
     def _candidate(self, candidate: Mapping[str, Json]) -> list[Event]:
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
-        events: list[Event] = []
+        tokens = gemini_tokens(candidate.get("logprobsResult"))
+        events: list[Event] = [TokenProbabilities(tokens)] if tokens else []
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
                 events += self._part(part)

@@ -1,6 +1,6 @@
-"""How Gemini's models are told to think, which differs by their versions.
+"""How Gemini is asked to think: in tokens, or in levels.
 
-Source: Google's page "Thinking" and the types of its Python package google-genai 3.6, looked up in November 2026.
+Source: Google's API reference, "Thinking", looked up in November 2026.
 """
 
 import re
