@@ -118,8 +118,8 @@ def _usable(app: App, connection_id: str, call: Call) -> Call:
 def _notes(call: Call) -> tuple[str, ...]:
     if call.in_page:
         return (
-            "A model in the tab is called by pages of this address while ModelTab is open; curl and other programs cannot "
-            "reach a tab.",
+            "Pages of this address can call it while ModelTab is open and “API in this tab” is on in Settings; curl and other "
+            "programs cannot reach a tab.",
         )
     if call.key:
         return (f"Your key is not in the code: it is taken from the environment variable {call.key.variable}.",)
