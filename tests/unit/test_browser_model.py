@@ -45,9 +45,10 @@ class FakeLanguageModel:
         on_fraction(1.0)
         self.state = "available"
 
-    async def prompt(self, history: Json, text: str) -> AsyncGenerator[str, None]:
+    async def prompt(self, history: Json, text: str, schema: Json = None) -> AsyncGenerator[str, None]:
         """The steps; the log tells when it is closed before its end."""
         self.log.append((history, text))
+        self.schema = schema
         try:
             for step in self.steps:
                 await asyncio.sleep(0)
@@ -159,6 +160,19 @@ def test_an_answer_streams_and_gets_what_was_said_before():
             "Two",
         )
     ]
+
+
+def test_an_answer_is_held_to_a_schema_when_there_is_one():
+    model = FakeLanguageModel()
+
+    async def ask(**fields: Any) -> None:
+        request = ChatRequest(NAME, (message("user", "One"),), **fields)
+        assert [event async for event in BrowserModel(HERE, model).generate(request)]
+
+    run(ask(schema={"type": "object"}))
+    assert model.schema == {"type": "object"}
+    run(ask())
+    assert model.schema is None
 
 
 def test_without_a_system_prompt_there_is_none():

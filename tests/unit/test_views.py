@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
+from modeltab.actions.completion import NUMBERS
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Column, Comparison, Outcome, Round
+from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.exchange import Exchange, ImportPreview, Shared, SharedMessage
+from modeltab.domain.json_schema import Problem
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
 from modeltab.domain.prices import Price
 from modeltab.domain.requests import Parameters
+from modeltab.domain.tokens import Alternative, Token
 from modeltab.domain.transfers import Transfer
 from modeltab.files.inspect import inspect
 from modeltab.files.values import Inspection
@@ -22,8 +26,11 @@ from modeltab.providers import in_tab, local_llm
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
+from modeltab.snippets.call import Call
 from modeltab.sources.hugging_face import Choice, RepositoryFile
+from modeltab.state.code import Code, Subject
 from modeltab.state.palette import Item, Palette
+from modeltab.state.playground import Completion, Structured
 from modeltab.state.store import (
     Alert,
     Candidate,
@@ -49,12 +56,12 @@ from modeltab.views.page import REGIONS, PageView
 from modeltab.views.parameters import FIELDS
 from tests.servers.model_files import small_gguf
 from tests.servers.transport import RealTransport
-from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile
+from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile
 from tests.unit.gguf_files import run
 from tests.unit.markup import Node, parse, skeleton
 from tests.unit.test_html import TRICKY
 
-TYPES = (in_tab.connection_type(FakeModels(), FakeEngine()), local_llm.connection_type(RealTransport()))
+TYPES = (in_tab.connection_type(FakeModels(), FakeEngine(), JinjaTemplates()), local_llm.connection_type(RealTransport()))
 TAB = Connection("tab", "in-tab", "In this tab")
 SERVER = Connection("server", "local-llm", "Workshop", "http://127.0.0.1:5000/api/v1")
 FACTS = {
@@ -330,7 +337,7 @@ def test_a_persons_message_is_plain_text_with_its_buttons():
     assert (shown["data-role"], shown["data-status"], shown.name) == ("user", "done", "You")
     assert part(shown, "text").text == "Why?"
     assert "data-markdown" not in part(shown, "text")
-    assert shown.names("button") == ["Copy", "Edit", "Branch", "Delete"]
+    assert shown.names("button") == ["Copy", "Edit", "Branch", "Copy as code", "Delete"]
     assert {node["data-id"] for node in shown.all("button")} == {"q"}
 
 
@@ -339,7 +346,7 @@ def test_an_answer_is_markdown_and_says_which_model_gave_it_and_where():
     assert (shown["data-role"], shown["data-status"], shown.name) == ("assistant", "done", "small.gguf")
     assert "In this tab" in shown.text
     assert "data-markdown" in part(shown, "text")
-    assert shown.names("button") == ["Copy", "Regenerate", "Branch", "Delete"]
+    assert shown.names("button") == ["Copy", "Regenerate", "Branch", "Copy as code", "Delete"]
 
 
 def test_an_answer_of_a_connection_that_is_gone_still_says_where_it_came_from():
@@ -611,9 +618,11 @@ def test_the_buttons_of_a_row_name_its_model_and_are_those_that_its_connection_c
         "Use small.gguf",
         "Unload small.gguf",
         "Details of small.gguf",
+        "Copy as code: small.gguf",
         "Delete small.gguf",
     ]
-    assert table.one("row", "big.gguf").names("button") == ["Use big.gguf", "Details of big.gguf", "Delete big.gguf"]
+    big = ["Use big.gguf", "Details of big.gguf", "Copy as code: big.gguf", "Delete big.gguf"]
+    assert table.one("row", "big.gguf").names("button") == big
     assert table.one("row", "new.gguf").names("button") == []
     assert table.one("row", "big.gguf").one("button", "Use big.gguf")["data-id"] == "server/big.gguf"
 
@@ -986,7 +995,10 @@ def everywhere(text: str) -> list[State]:
     health = {"tab": HealthRecord("unreachable", text, text, text), "server": HealthRecord("healthy", text)}
     server = SERVER._replace(name=text, base_url=text)
     model = Model("server", text, size_text=text, modified=text, details={text: text})
+    call = Call("POST", text, {text: text}, body={text: text}, api="chat", streams=True)
     answer = ANSWER._replace(text=text, reasoning=text, model=text, connection=text, status="error", error=error)
+    root = Branch("b1", model.key, text, (Token(text, -1.0, (Alternative(text, -1.0), Alternative(text, -9.0))), Token(text)))
+    made = root._replace(id="b2", parent="b1", place=0, status="error", error=error)
     state = chatting(
         QUESTION._replace(text=text),
         answer,
@@ -1013,6 +1025,22 @@ def everywhere(text: str) -> list[State]:
         menu=Menu((Suggestion(text, text, text),), note=text),
         context=ContextUse(10, 5, dropped=2, until=text),
         new_parameters=Parameters(system_prompt=text),
+        completion=Completion(model.key, dict.fromkeys(NUMBERS, text), (made, root), made.id, 0, text, False, text, error, 2),
+        structured=Structured(
+            model.key,
+            (Problem(text, text),),
+            False,
+            (text, text),
+            text,
+            text,
+            text,
+            "error",
+            model.key,
+            (Problem(text, text),),
+            True,
+            error,
+            text,
+        ),
         picker=Picker(True, ""),
         palette=Palette(text, text, text, (Item(text, text, text, "picker.choose", text, text, "Mod+K", text),), note=text),
         exchange=Exchange(
@@ -1020,11 +1048,13 @@ def everywhere(text: str) -> list[State]:
             Shared(text, (SharedMessage("user", text), SharedMessage("assistant", text, text, text))),
             working=text,
         ),
+        code=Code(text, (Subject(text, call, call), Subject(text, call, call)), (text,), text=text),
     )
     fields = {field.name: text for field in FIELDS}
     dialogs = [
         Dialog("add-model", note=text, values={"destination": "server"}, error=error),
         Dialog("details", model.key),
+        Dialog("code", model.key),
         Dialog("connection", "server", {"type": "local-llm", "name": text, "base_url": text, "model": text}, text, error),
         Dialog("parameters", values=fields, error=error),
         Dialog("prices", values=dict.fromkeys(("host", "model", "input", "output", "cached"), text), note=text, error=error),
@@ -1040,6 +1070,8 @@ def everywhere(text: str) -> list[State]:
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
     pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings", "shared")]
     compares = comparing(state, text, error)
+    writing = state._replace(structured=state.structured._replace(status="streaming"), completing=made)
+    pages += [s._replace(route=Route(f"playground-{name}")) for s in (state, writing) for name in ("completion", "structured")]
     return [state, editing, selecting, offering, *pages, *compares, *(state._replace(dialog=dialog) for dialog in dialogs)]
 
 

@@ -31,7 +31,7 @@ VIEW_RULES = {
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
-STREAMED = frozenset({"messages", "generation", "comparing"})
+STREAMED = frozenset({"messages", "generation", "comparing", "completing", "structured"})
 PAUSE_MS = 50
 #: The least pause as a multiple of what the drawing took: what takes long is drawn less often.
 REST = 4
@@ -184,6 +184,7 @@ class Drawing:
                 if twin:
                     twin.value = field.value
         self._idiomorph.morph(root, fragment, self._inside)
+        self._prose.settle(root)
         shown = root.querySelector("dialog")
         if shown and not is_same:
             if not shown.open:

@@ -13,8 +13,10 @@ from modeltab.domain.errors import EngineFailed, Unreachable
 from modeltab.domain.models import Model, ModelState
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta
 from modeltab.providers.base import Capabilities, Json, ModelMemory, OnFraction, Provider
+from modeltab.providers.chat_completions import call_in_page
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.content import turns
+from modeltab.snippets.call import Call
 
 NAME = "Built-in model"
 _STATES: dict[str, ModelState] = {"available": "On disk", "downloading": "Downloading", "downloadable": "Remote"}
@@ -39,10 +41,11 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def prompt(self, history: Json, text: str) -> AsyncGenerator[str, None]:
+    def prompt(self, history: Json, text: str, schema: Json = None) -> AsyncGenerator[str, None]:
         """The answer's text in pieces. Closing it stops the model.
 
         :param history: what was said before, [{"role", "content"}, …].
+        :param schema: the JSON Schema that the answer has to keep to, None for an answer in words.
         :raises EngineFailed: when the browser refuses.
         """
         ...
@@ -58,6 +61,7 @@ class BrowserModel(Provider):
             name: "Browsers let no page set this."
             for name in ("temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "reasoning", "extra_json")
         },
+        schema=True,
     )
     loads = False  # a session of its own for each answer, so there is nothing to do before the first but the download
     loads_first = True
@@ -111,10 +115,15 @@ class BrowserModel(Provider):
         history = [{"role": turn.role, "content": turn.text} for turn in spoken[:-1] if turn.role != "system"]
         if request.parameters.system_prompt:
             history.insert(0, {"role": "system", "content": request.parameters.system_prompt})
-        async with aclosing(self._model.prompt(history, spoken[-1].text)) as pieces:
+        schema = None if request.schema is None else dict(request.schema)
+        async with aclosing(self._model.prompt(history, spoken[-1].text, schema)) as pieces:
             async for piece in pieces:
                 yield TextDelta(piece)
         yield Finished("stop")
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """The same question to the app's own endpoint: the browser has none."""
+        return call_in_page(self._connection_id, request, {}, stream)
 
 
 def connection_type(model: LanguageModel) -> ConnectionType:

@@ -14,7 +14,8 @@ from modeltab.domain.connections import Connection
 from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, ModelTabError, NotFound, ServerFailed
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
+from modeltab.providers import text_completions
 from modeltab.providers.base import (
     Capabilities,
     Json,
@@ -26,6 +27,7 @@ from modeltab.providers.base import (
     PromptPreview,
     Provider,
     RenderedPrompt,
+    TextCompletion,
     Transport,
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
@@ -33,9 +35,13 @@ from modeltab.providers.connection_type import ConnectionType, Fingerprint, Pres
 from modeltab.providers.http import Endpoint
 from modeltab.providers.llama_models import entries_of, file_name, is_router, routed, single, tokens
 from modeltab.providers.llama_router import LOAD_FAILED, Router
+from modeltab.snippets.call import Call
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+CHAT = "/v1/chat/completions"
 
+#: It tells of as many tokens as it is asked for; a page shows no more than these.
+MOST_ALTERNATIVES = 50
 #: What the parameters are called.
 NAMES = {name: name for name in ("temperature", "max_tokens", "top_p", "top_k", "seed")}
 _AT_START = "llama-server is started with it: {option}."
@@ -50,7 +56,10 @@ CAPABILITIES = Capabilities(
     },
     continues=True,  # it goes on after a last message that is the model's own (--no-prefill-assistant turns that off)
     images=True,
+    schema=True,
+    alternatives=MOST_ALTERNATIVES,
 )
+COMPLETION = Capabilities(streaming=True, parameters=frozenset({"extra_json", *NAMES}), alternatives=MOST_ALTERNATIVES)
 
 #: What to do, by the beginning of the server's own words.
 ADVICE = {
@@ -71,7 +80,7 @@ class LlamaServer(Provider):
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
         self._connection_id = connection.id
         base_url = re.sub(r"/v1/*$", "", connection.base_url)  # what other programs ask for as the address
-        self._endpoint = Endpoint(transport, base_url, key, _key_header, ADVICE)
+        self._endpoint = Endpoint(transport, base_url, key, _key_header, ADVICE, key_variable="LLAMA_API_KEY")
         self._ids: dict[str, str] = {}
         self._autoloads = True
         self.capabilities = CAPABILITIES
@@ -81,6 +90,8 @@ class LlamaServer(Provider):
         self.downloads: ModelDownloads | None = None
         self.model_details: ModelDetails | None = self
         self.preview: PromptPreview | None = self
+        self.completion = COMPLETION
+        self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """GET /health, which needs no key and tells of a model that still loads; GET /props, which needs the key."""
@@ -144,17 +155,9 @@ class LlamaServer(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /v1/chat/completions, streamed; while it reads the prompt, it tells how far it is."""
-        fields = {
-            "model": self._id(request.model),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "return_progress": True,
-            **_reasoning(request),
-        }
-        body = body_of(request, NAMES, self.capabilities.images, **fields)
         reader, end_mark = ChatCompletionReader(), False
         try:
-            async with aclosing(self._endpoint.sse("/v1/chat/completions", body)) as chunks:
+            async with aclosing(self._endpoint.sse(CHAT, self._body(request))) as chunks:
                 async for chunk in chunks:
                     if chunk is None:
                         end_mark = True
@@ -169,6 +172,24 @@ class LlamaServer(Provider):
             raise
         for event in reader.end(end_mark):
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /v1/chat/completions."""
+        body = self._body(request, stream)
+        return self._endpoint.describe("POST", CHAT, body, "chat", body.get("stream") is True)
+
+    def _body(self, request: ChatRequest, stream: bool = True) -> dict[str, Json]:
+        streamed = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True} if stream else {}
+        fields = {"model": self._id(request.model), **streamed, **_reasoning(request)}
+        return body_of(request, NAMES, self.capabilities.images, **fields)
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """POST /v1/completions, streamed: the text goes to the model as it is, special tokens in it included."""
+        fields = {"model": self._id(request.model), "stream": True, "return_progress": True}
+        body = text_completions.body_of(request, NAMES, stream_options={"include_usage": True}, **fields)
+        async with aclosing(text_completions.completed(self._endpoint.sse("/v1/completions", body))) as events:
+            async for event in events:
+                yield event
 
     async def _n_ctx(self, query: str) -> int | None:
         """The size of the context, None where the server does not tell."""

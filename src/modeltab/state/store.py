@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Comparison
+from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
@@ -22,7 +23,9 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.code import Code
 from modeltab.state.palette import Palette
+from modeltab.state.playground import Completion, Structured
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
 
 #: The orders of the list of conversations.
@@ -38,6 +41,7 @@ class Settings(NamedTuple):
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     :param recent: the commands of the palette that were used last, the latest first.
     :param single_keys: whether a single character, outside text fields, may be a shortcut.
+    :param code_form: the form that code was copied in last; `code_streams`, whether that takes an answer in pieces.
     """
 
     theme: str = "auto"
@@ -52,6 +56,8 @@ class Settings(NamedTuple):
     presets: tuple[Preset, ...] = ()
     recent: tuple[str, ...] = ()
     single_keys: bool = True
+    code_form: str = ""
+    code_streams: bool = True
 
 
 class Facts(NamedTuple):
@@ -65,6 +71,8 @@ class Facts(NamedTuple):
     :param engine: what runs the files that it takes.
     :param undoes: whether a deleted model can be had again for a while.
     :param loads: whether a model can be loaded before the first prompt.
+    :param operations: whether its API has more for code to call than questions to a model.
+    :param completion: what completing a text takes; None where it cannot be done.
     """
 
     type_label: str
@@ -90,6 +98,8 @@ class Facts(NamedTuple):
     unloads_one: bool = False
     frees: bool = False
     previews: bool = False
+    operations: bool = False
+    completion: Capabilities | None = None
 
 
 class Route(NamedTuple):
@@ -286,6 +296,8 @@ class State(NamedTuple):
     :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
     :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
         with each before its text comes.
+    :param completion: the Playground's page Completion; `completing`, the completion that is coming, as it is now.
+    :param structured: the Playground's page Structured output.
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
@@ -323,6 +335,9 @@ class State(NamedTuple):
     compared: Mapping[str, Message] = {}
     comparing: Mapping[str, Message] = {}
     compare_progress: Mapping[str, str] = {}
+    completion: Completion = Completion()
+    completing: Branch | None = None
+    structured: Structured = Structured()
     elsewhere: str = ""
     spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
@@ -341,6 +356,7 @@ class State(NamedTuple):
     prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     exchange: Exchange = Exchange()
+    code: Code | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

@@ -13,7 +13,12 @@ PAGES = (
 )
 
 #: What an address may lead to: the pages of the navigation, and what is shown only by its own address.
-PLACES = (*PAGES, ("shared", "Shared conversation"))
+PLACES = (
+    *PAGES,
+    ("shared", "Shared conversation"),
+    ("playground-completion", "Completion"),
+    ("playground-structured", "Structured output"),
+)
 
 _LINK = Template(
     '<a class="nav-link" href="#/{page}" aria-current="{current}"><span class="icon icon-{page}" aria-hidden="true"></span>'
@@ -30,7 +35,8 @@ def spoken(state: State) -> Html:
 
 def navigation(state: State) -> Html:
     """The links to the pages."""
-    return join(_LINK(page=page, text=text, current="page" if state.route.page == page else "false") for page, text in PAGES)
+    shown = state.route.page.partition("-")[0]  # a part of a page, such as playground-completion, belongs to it
+    return join(_LINK(page=page, text=text, current="page" if shown == page else "false") for page, text in PAGES)
 
 
 def alerts(state: State) -> Html:
