@@ -15,6 +15,7 @@ from modeltab.actions import (
     context,
     conversations,
     drafts,
+    endpoint,
     keeping,
     kept_pages,
     keys,
@@ -29,14 +30,16 @@ from modeltab.actions.table import perform
 from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
+from modeltab.browser.door import BrowserDoor
 from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.json_schema import JsonSchemas
+from modeltab.browser.interop import absolute
 from modeltab.browser.language_model import BrowserLanguageModel
-from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
+from modeltab.browser.local_storage import CALLS, CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
@@ -103,6 +106,7 @@ async def _start() -> None:
         images,
         LocalDrafts(),
         config,
+        LocalStorage(CALLS, "log of calls"),
         keyring,
         transport,
         BrowserSurroundings(),
@@ -118,6 +122,7 @@ async def _start() -> None:
         new_id=lambda: os.urandom(8).hex(),
     )
     app.tabs = tabs
+    app.door = door = BrowserDoor(lambda *call: endpoint.take(app, *call), lambda: app.state.settings.api)
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
     store.update(
@@ -128,6 +133,7 @@ async def _start() -> None:
         keys=keyring.status(),
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
+        api_base=absolute("./"),
         exchange=Exchange(has_folders=page.has_folders()),
     )
     drafts.begin(app)
@@ -135,6 +141,8 @@ async def _start() -> None:
     commands.begin(app)
     completion.begin(app)
     structured.begin(app)
+    endpoint.begin(app)
+    door.begin()
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -188,6 +196,8 @@ async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
         app.show_keys()
         if problem:
             app.alert(ModelTabError(problem, _PASTE_AGAIN))
+    elif name == CALLS:
+        endpoint.show_log(app)
     elif name == CONFIG:
         kept, app.foreign, settings, problem = _configuration(config, app.registry)
         if not problem:

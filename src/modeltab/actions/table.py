@@ -17,6 +17,7 @@ from modeltab.actions import (
     copying,
     dialogs,
     discovery,
+    endpoint,
     exporting,
     file_details,
     importing,
@@ -46,6 +47,9 @@ from modeltab.domain.errors import ModelTabError
 Action = Callable[[App, UiEvent], bool | Coroutine[Any, Any, None] | None]
 
 ACTIONS: dict[str, Action] = {
+    "api.log.clear": endpoint.clear_log,
+    "api.revoke": endpoint.revoke,
+    "api.toggle": endpoint.toggle,
     "alert.close": dialogs.close_alert,
     "attach.files": attachments.attach,
     "attach.pick": attachments.pick_attachment,

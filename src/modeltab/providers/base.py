@@ -103,6 +103,7 @@ class Capabilities(NamedTuple):
     :param images: whether a message may have images.
     :param schema: whether an answer can be held to a JSON schema.
     :param alternatives: of how many tokens it tells at most, for each place, how likely they were; 0 for none.
+    :param passes_through: whether what the extra JSON has of OpenAI's chat completions goes out as it is, and is understood.
     """
 
     streaming: bool
@@ -113,6 +114,7 @@ class Capabilities(NamedTuple):
     images: bool = False
     schema: bool = False
     alternatives: int = 0
+    passes_through: bool = False
 
 
 class ModelHost(Protocol):
@@ -321,6 +323,21 @@ class TextCompletion(Protocol):
         ...
 
 
+class Embedded(NamedTuple):
+    """Texts as vectors, in the texts' order. `tokens`: how many they had, None where the API does not tell."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int | None = None
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts."""
+
+    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
+        """A vector for each text."""
+        ...
+
+
 class Provider(Protocol):
     """One API, bound to one connection."""
 
@@ -337,6 +354,7 @@ class Provider(Protocol):
     headers: ModelHeaders | None = None
     preview: PromptPreview | None = None
     completes: TextCompletion | None = None
+    embedder: Embedder | None = None
 
     async def check(self) -> str:
         """Whether the API answers and takes the key, in words for a person: its name and version, as far as it tells.

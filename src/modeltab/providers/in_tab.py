@@ -140,6 +140,7 @@ class InTab(Provider):
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
         schema=True,
         alternatives=MOST_ALTERNATIVES,
+        passes_through=True,
     )
     completion = Capabilities(
         streaming=True,

@@ -87,6 +87,8 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         prices=prices_from_json(value.get("prices"), own=True),
         conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
         folded_folders=_texts_of(value.get("folded_folders")),
+        api=value.get("api") is True,
+        api_origins=_texts_of(value.get("api_origins")),
     )
 
 

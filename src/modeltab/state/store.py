@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.calls import Call
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Comparison
 from modeltab.domain.completions import Branch
@@ -36,6 +37,7 @@ class Settings(NamedTuple):
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
     :param prices: of models, as the person set them.
+    :param api: whether other pages may use the models; `api_origins`, the other origins that may, for good.
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     """
 
@@ -49,6 +51,8 @@ class Settings(NamedTuple):
     folded_folders: tuple[str, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     presets: tuple[Preset, ...] = ()
+    api: bool = False
+    api_origins: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -290,6 +294,8 @@ class State(NamedTuple):
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
+    :param api_base: the address of the app's folder, under which the API in this tab is.
+    :param api_calls: the calls of it, the latest first.
     :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     """
 
@@ -342,6 +348,8 @@ class State(NamedTuple):
     prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     exchange: Exchange = Exchange()
+    api_base: str = ""
+    api_calls: tuple[Call, ...] = ()
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

@@ -47,6 +47,7 @@ class Region(NamedTuple):
 _COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _CHOICE = ("models", "connections", "settings")
 _COMPLETING = ("completing", "facts", "settings")
+_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "api_base", "api_calls", "connections")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
@@ -87,7 +88,7 @@ REGIONS = (
     Region("structured-state", structured.schema_state, ("structured",), "playground-structured"),
     Region("structured-bar", structured.bar, ("structured", "facts", "settings"), "playground-structured"),
     Region("structured-answer", structured.answer, ("structured",), "playground-structured"),
-    Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange"), "settings"),
+    Region("page-settings", settings.page, _SETTINGS, "settings"),
     Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
     Region("page-shared", shared.page, ("exchange",), "shared"),
 )
