@@ -36,8 +36,8 @@ from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
-from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.interop import absolute
+from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CALLS, CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels

@@ -1,8 +1,7 @@
 """The API in the tab: another page of the same origin calls it, with fetch and with npm's own `openai`."""
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.conftest import MODEL, ROOT, SITES, App, ErrorLog, configuration
 from tests.servers.openapi import Exchange, OpenApi
 from tests.servers.pages import pages_beside
-from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
 SPEC = OpenApi.read(ROOT / "docs/local-llm-api.openapi.yaml", closed=True)
 TYPE = "application/json"

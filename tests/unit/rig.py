@@ -82,6 +82,7 @@ class Rig:
         self.images = DictImages()
         self.drafts = DictDrafts()
         self.config = DictConfig()
+        self.call_log = DictConfig()
         self.key_record = DictConfig()
         self.keys = KeyRing(self.key_record, RealVault())
         self.transport = transport or RealTransport()
@@ -110,6 +111,7 @@ class Rig:
             self.images,
             self.drafts,
             self.config,
+            self.call_log,
             self.keys,
             self.transport,
             self.surroundings,

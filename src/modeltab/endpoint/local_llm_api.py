@@ -21,7 +21,7 @@ from modeltab.endpoint.values import Exchange, Host, Request
 from modeltab.files.words import size
 from modeltab.providers.base import Json
 
-_SUFFIX = ".gguf"
+_SUFFIX, _MAGIC = ".gguf", b"GGUF"
 _DEFAULT_TEMPERATURE = 0.6
 
 
@@ -53,7 +53,8 @@ async def upload(exchange: Exchange, host: Host) -> None:
     name = _file_name(part.name)
     if not name:
         raise CallError(400, "No file selected")
-    if not name.lower().endswith(_SUFFIX) or name.lower() == _SUFFIX:
+    magic = await request.form.read(part.start, min(part.start + len(_MAGIC), part.end))
+    if not name.lower().endswith(_SUFFIX) or name.lower() == _SUFFIX or magic != _MAGIC:
         raise CallError(400, "Invalid file type. Only gguf files are allowed")
     exchange.model = name
     try:
@@ -61,7 +62,7 @@ async def upload(exchange: Exchange, host: Host) -> None:
     except ModelTabError as error:
         if status_of(error) == 409:
             raise CallError(409, "File already exists") from None
-        raise CallError(400 if status_of(error) == 400 else 500, words_of(error)) from None
+        raise CallError(500, words_of(error)) from None
     stored = with_suffix(name, await host.stored())
     if stored is None:
         raise CallError(500, f"{name} was stored, and is gone again.")
