@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.e2e.conftest import MODEL, ROOT, SITES, App, ErrorLog, configuration
 from tests.servers.openapi import Exchange, OpenApi
 from tests.servers.pages import pages_beside
+from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply
 
 SPEC = OpenApi.read(ROOT / "docs/local-llm-api.openapi.yaml", closed=True)
 TYPE = "application/json"
@@ -54,6 +55,7 @@ class Tabs:
         config = configuration(None)
         config["connections"] += connections
         config["settings"]["api"] = api
+        config["settings"]["parameters"]["max_tokens"] = 16
         script = json.dumps(json.dumps(config))
         page = self.context.new_page()
         self.errors.watch(page)
@@ -131,3 +133,193 @@ def test_the_documented_workflow_of_the_local_llm_api_with_no_server(beside: str
     assert documented(page, "/cache/status") == {"cached_models": [], "count": 0}
     assert documented(page, f"/models/{MODEL.stem}", "DELETE")["remaining_models"] == 0
     assert documented(page, "/models")["count"] == 0
+
+
+# ---- npm's openai ----------------------------------------------------------------------------------------------------
+
+CHUNK = b'data: {"choices": [{"index": 0, "delta": {"content": "word "}}]}\n\n'
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\n'
+END = b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n' + USAGE + b"data: [DONE]\n\n"
+LIST = json_reply({"object": "list", "data": [{"id": "org/m", "object": "model"}]})
+PATH = "/v1/chat/completions"
+KEY = "sk-secret-0123456789"
+
+OPENAI = """async () => {
+  const { default: OpenAI } = await import(new URL("npm/openai/index.mjs", document.baseURI));
+  const baseURL = globalThis.modeltab ? modeltab + "v1" : new URL("v1", document.baseURI).href;
+  const fetch = globalThis.bridged && { fetch: bridged };
+  globalThis.openai = new OpenAI({ baseURL, apiKey: "none", dangerouslyAllowBrowser: true, maxRetries: 0, ...fetch });
+}"""
+
+
+@pytest.fixture
+def lab() -> Iterator[ScriptedServer]:
+    """An OpenAI-compatible server of one model, which says "word word"."""
+    answer = Reply(chunks=[CHUNK, CHUNK, END], content_type="text/event-stream")
+    with ScriptedServer({("GET", "/v1/models"): LIST, ("POST", PATH): answer}) as server:
+        yield server
+
+
+def to_lab(server: ScriptedServer) -> tuple[dict[str, str], ...]:
+    """A connection to it, with a slash in its name."""
+    return ({"id": "lab", "type": "openai", "name": "The lab/1", "base_url": server.url + "/v1"},)
+
+
+def openai(page: Page, code: str) -> Any:
+    """What a piece of code gives that uses `openai`; of an error its status and code."""
+    page.evaluate(OPENAI)
+    script = f"async () => {{ try {{ {code} }} catch (error) {{ return [error.status, error.code, error.message]; }} }}"
+    return page.evaluate(script)
+
+
+ASK = "{ model: 'The lab/1/org/m', messages: [{ role: 'user', content: 'Hello?' }] }"
+
+
+def test_npms_openai_works_unmodified(beside: str, tabs: Tabs, lab: ScriptedServer):
+    app = tabs.app(beside, connections=to_lab(lab))
+    page = tabs.page(beside)
+    listed = openai(page, "const ids = []; for await (const model of openai.models.list()) ids.push(model.id); return ids;")
+    assert listed == ["The lab/1/org/m"]
+    whole = openai(page, f"return await openai.chat.completions.create({ASK});")
+    assert whole["choices"][0]["message"]["content"] == "word word "
+    assert whole["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    streamed = openai(
+        page,
+        f"""const options = {{ stream: true, stream_options: {{ include_usage: true }} }};
+        const stream = await openai.chat.completions.create({{ ...{ASK}, ...options }});
+        const chunks = []; for await (const chunk of stream) chunks.push(chunk); return chunks;""",
+    )
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in streamed[:-1]) == "word word "
+    assert streamed[-1]["usage"]["total_tokens"] == 5
+    assert lab.wait_for_request("POST", PATH).json()["messages"] == [{"role": "user", "content": "Hello?"}]
+
+    app.visit("Settings")
+    rows = app.page.get_by_role("table", name="Calls").get_by_role("row")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(1)).to_contain_text("POST v1/chat/completions")
+    expect(rows.nth(1)).to_contain_text(beside + "a-page.html")
+    expect(rows.nth(1)).to_contain_text("The lab/1/org/m")
+    expect(rows.nth(1)).to_contain_text("200")
+    expect(rows.nth(1)).to_contain_text("3 + 2")
+    app.reload()
+    expect(rows).to_have_count(4)
+    app.page.get_by_role("button", name="Clear log").click()
+    expect(rows).to_have_count(0)
+
+
+@pytest.mark.expected_errors("status of 404", "status of 400")
+def test_npms_openai_understands_the_errors(origin: str, tabs: Tabs, lab: ScriptedServer):
+    tabs.app(origin, connections=to_lab(lab))
+    page = tabs.page(origin)
+    status, code, message = openai(page, "return await openai.chat.completions.create({ model: 'none', messages: [] });")
+    assert (status, code) == (404, "model_not_found")
+    assert "There is no model “none” here" in message
+    several = openai(page, f"return await openai.chat.completions.create({{...{ASK}, n: 3}});")
+    assert several[:2] == [400, "unsupported_parameter"]
+
+
+ENDLESS = Reply(chunks=iter(lambda: CHUNK, None), chunk_delay_s=0.02, content_type="text/event-stream")
+
+
+def left(page: Page, lab: ScriptedServer, begin: str, leave: Callable[[], object]) -> bool:
+    """Whether the request that a call makes is ended when its caller leaves."""
+    before = len(lab.requests)
+    page.evaluate(f"() => {{ {begin} }}")
+    while not any(request.method == "POST" for request in lab.requests[before:]):
+        page.wait_for_timeout(20)
+    request: RecordedRequest = lab.wait_for_request("POST", PATH)
+    assert not request.finished.is_set()
+    leave()
+    return request.finished.wait(10) and request.client_left
+
+
+def test_a_caller_who_leaves_ends_the_request_to_the_provider(origin: str, tabs: Tabs, lab: ScriptedServer):
+    tabs.app(origin, connections=to_lab(lab))
+    page = tabs.page(origin)
+    lab.on("POST", PATH, ENDLESS)
+    page.evaluate(OPENAI)
+    begin = f"""globalThis.quit = new AbortController();
+      void openai.chat.completions.create({{ ...{ASK}, stream: STREAM }}, {{ signal: quit.signal }}).catch(() => {{}});"""
+    abort = lambda: page.evaluate("() => quit.abort()")  # noqa: E731
+    assert left(page, lab, begin.replace("STREAM", "true"), abort)
+    assert left(page, lab, begin.replace("STREAM", "false"), abort)
+    assert left(page, lab, begin.replace("STREAM", "false"), page.close)
+
+
+# ---- When there is no ModelTab, or not yet, or not any more ----------------------------------------------------------
+
+
+@pytest.mark.expected_errors("status of 503")
+def test_without_a_modeltab_there_is_an_answer_in_the_shape_of_either_api(origin: str, tabs: Tabs):
+    app = tabs.app(origin)
+    page = tabs.page(origin)
+    assert call(page, "api/v1/health")[0] == 200
+    app.page.close()
+    status, value = call(page, "v1/models")
+    assert (status, value["error"]["code"]) == (503, "modeltab_closed")
+    status, value = call(page, "api/v1/health")
+    assert status == 503
+    assert value["error"].startswith("No ModelTab answers.")
+    reply = Exchange("GET", "/models", status=500, reply_type=TYPE, reply=json.dumps(value).encode())
+    assert SPEC.reply_problems(reply) == []
+
+
+def test_a_call_waits_while_the_tab_starts(origin: str, tabs: Tabs):
+    app = tabs.app(origin)
+    page = tabs.page(origin)
+    app.page.reload(wait_until="commit")
+    assert app.page.locator("html").get_attribute("data-state") == "booting"
+    assert call(page, "api/v1/health")[0] == 200
+
+
+def test_when_the_tab_that_answers_is_closed_the_next_one_does(origin: str, tabs: Tabs):
+    first = tabs.app(origin, route="#/settings")
+    second = tabs.app(origin, route="#/settings")
+    page = tabs.page(origin)
+    assert call(page, "api/v1/health")[0] == 200
+    expect(second.page.get_by_role("table", name="Calls").get_by_role("row")).to_have_count(2)  # the log is one for all tabs
+    first.page.close()
+    assert call(page, "api/v1/health")[0] == 200
+    expect(second.page.get_by_role("table", name="Calls").get_by_role("row")).to_have_count(3)
+
+
+# ---- Who may ---------------------------------------------------------------------------------------------------------
+
+SWITCH = "Let other pages use these models"
+
+
+@pytest.mark.expected_errors("status of 403")
+def test_it_is_off_until_a_person_switches_it_on_and_off_again(context: BrowserContext, tabs: Tabs, lab: ScriptedServer):
+    with pages_beside(ROOT, isolate=False) as url:  # where the service worker is there in any case
+        app = tabs.app(url, api=False, connections=to_lab(lab), route="#/settings")
+        app.page.wait_for_function("() => navigator.serviceWorker.controller && crossOriginIsolated")
+        app.wait()
+        page = tabs.page(url)
+        status, value = call(page, "v1/models")
+        assert (status, value["error"]["code"]) == (403, "api_off")
+        status, value = call(page, "api/v1/models")
+        assert status == 403
+        assert "Switch on “API in this tab”" in value["error"]
+
+        switch = app.page.get_by_role("switch", name=SWITCH)
+        expect(switch).to_have_attribute("aria-checked", "false")
+        switch.click()
+        expect(app.page.get_by_text(url + "api/v1", exact=True)).to_be_visible()
+        assert call(page, "v1/models")[0] == 200
+        assert call(app.page, "v1/models")[0] == 403  # it does not call itself
+
+        lab.on("POST", PATH, ENDLESS)
+        page.evaluate(OPENAI)
+        assert left(page, lab, f"void openai.chat.completions.create({{...{ASK}, stream: true}});", switch.click)
+        assert call(page, "v1/models")[0] == 403
+        expect(app.page.get_by_role("table", name="Calls")).to_contain_text("stopped")
+
+
+def test_nothing_else_of_the_site_changes(origin: str, tabs: Tabs):
+    tabs.app(origin)
+    page = tabs.page(origin)
+    script = "async (path) => (await fetch(path)).status"
+    assert page.evaluate(script, "static/catalogue.json") == 200
+    response = page.goto(origin + "v1/models")  # an address that somebody types is no call
+    assert response is not None
+    assert response.status == 404

@@ -84,7 +84,9 @@ class Beside:
         self._caller = Caller(url, client)
         self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    def begin(self, method: str, path: str, body: Json = None, form: ModelFile | None = None) -> tuple[Received, asyncio.Task[None]]:
+    def begin(
+        self, method: str, path: str, body: Json = None, form: ModelFile | None = None
+    ) -> tuple[Received, asyncio.Task[None]]:
         """A call that goes on by itself; cancelling its task is leaving."""
         out = Received()
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -134,7 +136,9 @@ def _path(url: str) -> str:
 def form(name: str, content: bytes, field: str = "file", before: bytes = b"", after: bytes = b"") -> MemoryFile:
     """A form with a file, as browsers write it; `before` and `after` are other parts, whole."""
     line = f"--{BOUNDARY}\r\n".encode()
-    head = f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    head = (
+        f'Content-Disposition: form-data; name="{field}"; filename="{name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    )
     body = before + line + head.encode() + content + b"\r\n" + after + f"--{BOUNDARY}--\r\n".encode()
     return MemoryFile("form", body)
 

@@ -24,7 +24,9 @@ JSON = "application/json"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"
 
 
-async def asked(page: Beside, method: str, path: str, body: object = None, upload: MemoryFile | None = None) -> tuple[int, dict]:
+async def asked(
+    page: Beside, method: str, path: str, body: object = None, upload: MemoryFile | None = None
+) -> tuple[int, dict]:
     """A call whose reply has to be as the document says: status and JSON."""
     reply = await page.call(method, "api/v1" + path, body, upload)
     exchange = Exchange(method, path, status=reply.status, reply_type=reply.headers["content-type"], reply=reply.text.encode())
@@ -62,7 +64,13 @@ async def test_all_eight_endpoints_answer_as_the_document_says():
         ("POST", "/generate", {"question": " ", "model_name": "a"}, 400, "Question is required"),
         ("POST", "/generate", {"question": "?"}, 400, "Model name is required"),
         ("POST", "/generate", {"question": "?", "model_name": "b"}, 404, "Model not found"),
-        ("POST", "/generate", {"question": "?", "model_name": "a", "temperature": "warm"}, 400, "“temperature” has to be a number."),
+        (
+            "POST",
+            "/generate",
+            {"question": "?", "model_name": "a", "temperature": "warm"},
+            400,
+            "“temperature” has to be a number.",
+        ),
         ("POST", "/generate", {"question": "?", "model_name": "a", "temperature": -1}, 400, "temperature must be 0 or more"),
         ("POST", "/generate", {"question": "?", "model_name": "a", "n_batch": 1.5}, 400, "“n_batch” has to be a whole number."),
         ("DELETE", "/models/b.gguf", None, 404, "Model not found"),

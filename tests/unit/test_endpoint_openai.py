@@ -158,7 +158,9 @@ async def test_reasoning_tools_and_probabilities_come_in_openais_shape():
     sent = [delta["tool_calls"][0] for chunk in chunks if "tool_calls" in (delta := chunk["choices"][0]["delta"])]
     assert sent[0] == {"index": 0, "id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"a"'}}
     assert sent[1] == {"index": 0, "function": {"arguments": ": 1}"}}
-    assert [chunk["choices"][0]["logprobs"]["content"][0]["token"] for chunk in chunks if chunk["choices"][0]["logprobs"]] == ["So"]
+    assert [chunk["choices"][0]["logprobs"]["content"][0]["token"] for chunk in chunks if chunk["choices"][0]["logprobs"]] == [
+        "So"
+    ]
 
 
 async def test_messages_of_any_kind_go_through_as_they_are():
@@ -306,7 +308,9 @@ def test_a_conversation_is_translated():
         {"role": "developer", "content": "In French."},
         {"role": "user", "content": "Why?"},
     ]
-    request = translated({"messages": messages, "max_tokens": 5, "reasoning_effort": "none", "frequency_penalty": 0, "tools": []})
+    request = translated(
+        {"messages": messages, "max_tokens": 5, "reasoning_effort": "none", "frequency_penalty": 0, "tools": []}
+    )
     assert [(m.role, m.text) for m in request.messages] == [("user", "Hello?"), ("assistant", "Yes."), ("user", "Why?")]
     assert request.parameters.system_prompt == "Be brief.\n\nIn French."
     assert (request.parameters.max_tokens, request.parameters.reasoning) == (5, "off")
@@ -392,7 +396,7 @@ async def test_vectors_of_texts():
         assert value["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
         coded = (await page.call("POST", "v1/embeddings", {**body, "encoding_format": "base64"})).json()
         assert struct.unpack("<2f", base64.b64decode(coded["data"][1]["embedding"])) == (1.0, 0.5)
-        for wrong in ({"input": []}, {"input": [[1, 2]]}, {"input": "a", "dimensions": 2}, {"input": "a", "encoding_format": "x"}):
-            assert (await page.call("POST", "v1/embeddings", {"model": "Lab/m", **wrong})).status == 400
+        for wrong in ({"input": []}, {"input": [[1, 2]]}, {"dimensions": 2}, {"encoding_format": "x"}):
+            assert (await page.call("POST", "v1/embeddings", {"model": "Lab/m", "input": "a", **wrong})).status == 400
         reply = await page.call("POST", "v1/embeddings", {"model": TAB, "input": "one"})
         assert (reply.status, reply.json()["error"]["code"]) == (400, "unsupported_endpoint")

@@ -39,6 +39,10 @@ class AppHost:
         """A new id."""
         return self._app.new_id()
 
+    def max_tokens(self) -> int | None:
+        """What the person has set in Parameters."""
+        return self._app.state.settings.parameters.max_tokens
+
     async def models(self) -> Mapping[str, Model]:
         """Every model, by its name. A connection that was never asked is asked now, where that needs no click."""
         app = self._app

@@ -23,6 +23,8 @@ from modeltab.providers.base import Json
 
 _SUFFIX, _MAGIC = ".gguf", b"GGUF"
 _DEFAULT_TEMPERATURE = 0.6
+#: The API has no word for the length, and small models do not always find an end: an answer has so many tokens at most.
+_LONGEST = 1024
 
 
 async def health(exchange: Exchange, host: Host) -> None:
@@ -95,7 +97,7 @@ async def generate(exchange: Exchange, host: Host) -> None:
     if not temperature >= 0 or not math.isfinite(temperature):
         raise CallError(400, "temperature must be 0 or more")
     found = await _find(exchange.model, host)
-    parameters = Parameters(temperature=temperature)
+    parameters = Parameters(temperature=temperature, max_tokens=host.max_tokens() or _LONGEST)
     started = host.clock()
     answer = Answer(estimate_tokens(question))
     if template:

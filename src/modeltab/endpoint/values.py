@@ -117,6 +117,10 @@ class Host(Protocol):
         """An id that nothing else has."""
         ...
 
+    def max_tokens(self) -> int | None:
+        """How long an answer may be where a caller cannot say it, None where the person has not said it either."""
+        ...
+
     async def models(self) -> Mapping[str, Model]:
         """Every model of every connection that may be asked, by the name that the API gives it."""
         ...
