@@ -1,7 +1,7 @@
 """The API in the tab: another page of the same origin calls it, with fetch and with npm's own `openai`."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -323,3 +323,142 @@ def test_nothing_else_of_the_site_changes(origin: str, tabs: Tabs):
     response = page.goto(origin + "v1/models")  # an address that somebody types is no call
     assert response is not None
     assert response.status == 404
+
+
+# ---- Pages of other origins, over the bridge -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """A site of another origin, with pages and the client module, which no header keeps from its windows."""
+    with pages_beside(ROOT, isolate=False) as url:
+        yield url.replace("127.0.0.1", "localhost")
+
+
+CONNECT = """async ([app, options]) => {
+  globalThis.modeltab = app;
+  const { connect } = await import(new URL("static/js/modeltab-client.mjs", document.baseURI));
+  try {
+    globalThis.bridged = await connect(app, options);
+    return "connected";
+  } catch (error) {
+    return error.message;
+  }
+}"""
+
+
+def foreign(tabs: Tabs, url: str) -> Page:
+    """A page of another origin."""
+    page = tabs.context.new_page()
+    tabs.errors.watch(page)
+    page.goto(url + "a-page.html")
+    return page
+
+
+def window(page: Page, app: str) -> Page:
+    """The bridge's window, which a page opens at the app."""
+    with page.expect_popup() as opening:
+        page.evaluate(f"(given) => {{ globalThis.connecting = ({CONNECT})(given); }}", [app, {}])
+    return opening.value
+
+
+def connect(page: Page, app: str, press: str) -> tuple[Page, str]:
+    """Connect over the bridge's window, pressing a button in it: the window, and how it ended."""
+    bridge = window(page, app)
+    bridge.get_by_role("button", name=press).click()
+    return bridge, page.evaluate("() => connecting")
+
+
+def origin_of(url: str) -> str:
+    """The origin of an address."""
+    return url.rstrip("/")
+
+
+@pytest.mark.expected_errors("status of 403")
+def test_a_page_of_another_origin_asks_and_streams_and_leaves_over_the_bridge(
+    beside: str, elsewhere: str, tabs: Tabs, lab: ScriptedServer
+):
+    app = tabs.app(beside, connections=to_lab(lab), route="#/settings")
+    page = foreign(tabs, elsewhere)
+    bridge = window(page, beside)
+    tabs.errors.watch(bridge)
+    expect(bridge.get_by_role("heading")).to_have_text(f"Allow {origin_of(elsewhere)} to use your models?")
+    bridge.get_by_role("button", name="Always allow").click()
+    assert page.evaluate("() => connecting") == "connected"
+
+    whole = openai(page, f"return await openai.chat.completions.create({ASK});")
+    assert whole["choices"][0]["message"]["content"] == "word word "
+    missing = openai(page, "return await openai.chat.completions.create({ model: 'none', messages: [] });")
+    assert missing[:2] == [404, "model_not_found"]
+    status, _, text = page.evaluate(
+        UPLOAD.replace("fetch(path", "bridged(path"), [beside + "api/v1/models", "a.txt", "R0dVRg=="]
+    )
+    assert (status, json.loads(text)["error"]) == (400, "Invalid file type. Only gguf files are allowed")
+    outside = page.evaluate("async (url) => bridged(url).catch((error) => error.message)", beside + "index.html")
+    assert "is not ModelTab's API" in outside
+
+    lab.on("POST", PATH, ENDLESS)
+    begin = f"""globalThis.quit = new AbortController();
+      void openai.chat.completions.create({{ ...{ASK}, stream: true }}, {{ signal: quit.signal }}).catch(() => {{}});"""
+    assert left(page, lab, begin, lambda: page.evaluate("() => quit.abort()"))
+
+    expect(app.page.get_by_role("table", name="Calls")).to_contain_text(origin_of(elsewhere))
+    assert left(page, lab, begin, lambda: app.page.get_by_role("button", name=f"Revoke {origin_of(elsewhere)}").click())
+    assert openai(page, f"return await openai.chat.completions.create({ASK});")[:2] == [403, "origin_not_allowed"]
+
+
+@pytest.mark.expected_errors("status of 403")
+def test_a_person_can_refuse_and_allow_once(origin: str, elsewhere: str, tabs: Tabs, lab: ScriptedServer):
+    tabs.app(origin, connections=to_lab(lab))
+    page = foreign(tabs, elsewhere)
+    _, ended = connect(page, origin, "Don't allow")
+    assert ended == "The person did not allow it."
+    bridge, ended = connect(page, origin, "Allow once")
+    assert ended == "connected"
+    assert call_over(page, origin + "v1/models") == 200
+    bridge.close()
+    _, ended = connect(page, origin, "Don't allow")  # the next window asks again
+    assert ended == "The person did not allow it."
+
+
+def call_over(page: Page, url: str) -> int:
+    """The status of a call over the bridge."""
+    status: int = page.evaluate("async (url) => (await bridged(url)).status", url)
+    return status
+
+
+def test_a_window_that_is_closed_is_told(origin: str, elsewhere: str, tabs: Tabs):
+    tabs.app(origin)
+    page = foreign(tabs, elsewhere)
+    window(page, origin).close()
+    assert page.evaluate("() => connecting") == "The window is closed, or was never opened."
+
+
+@pytest.mark.expected_errors("status of 403")
+def test_while_it_is_off_the_bridge_says_so(origin: str, elsewhere: str, tabs: Tabs):
+    tabs.app(origin, api=False)
+    page = foreign(tabs, elsewhere)
+    bridge = window(page, origin)
+    assert "Switch on “API in this tab”" in page.evaluate("() => connecting")
+    expect(bridge.get_by_role("status")).to_contain_text("Switch on “API in this tab”")
+
+
+@pytest.mark.expected_errors("status of 403")
+def test_a_frame_of_the_same_site_is_enough_once_the_origin_is_allowed(origin: str, tabs: Tabs):
+    app = tabs.app(origin)
+    with pages_beside(ROOT, isolate=False) as other:  # another port: another origin of the same site
+        page = foreign(tabs, other)
+        refused = page.evaluate(CONNECT, [origin, {"frame": True}])
+        assert "has not allowed this origin yet" in refused
+        app.page.evaluate(
+            """(origin) => {
+              const config = JSON.parse(localStorage.getItem("modeltab.config"));
+              config.settings.api_origins = [origin];
+              localStorage.setItem("modeltab.config", JSON.stringify(config));
+            }""",
+            origin_of(other),
+        )
+        app.reload()
+        assert page.evaluate(CONNECT, [origin, {"frame": True}]) == "connected"
+        assert call_over(page, origin + "v1/models") == 200
+        expect(page.locator("iframe")).to_have_count(1)

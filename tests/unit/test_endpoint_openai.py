@@ -396,7 +396,8 @@ async def test_vectors_of_texts():
         assert value["usage"] == {"prompt_tokens": 4, "total_tokens": 4}
         coded = (await page.call("POST", "v1/embeddings", {**body, "encoding_format": "base64"})).json()
         assert struct.unpack("<2f", base64.b64decode(coded["data"][1]["embedding"])) == (1.0, 0.5)
-        for wrong in ({"input": []}, {"input": [[1, 2]]}, {"dimensions": 2}, {"encoding_format": "x"}):
+        refused: tuple[dict[str, Any], ...] = ({"input": []}, {"input": [[1, 2]]}, {"dimensions": 2}, {"encoding_format": "x"})
+        for wrong in refused:
             assert (await page.call("POST", "v1/embeddings", {"model": "Lab/m", "input": "a", **wrong})).status == 400
         reply = await page.call("POST", "v1/embeddings", {"model": TAB, "input": "one"})
         assert (reply.status, reply.json()["error"]["code"]) == (400, "unsupported_endpoint")

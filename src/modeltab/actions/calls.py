@@ -57,7 +57,10 @@ class AppHost:
             await self.models()
             for connection, _ in names.connections_of(name, self._app.state.connections):
                 await refresh(self._app, connection.id)
-            found = self._known(name)
+                found = self._known(name)
+                if found is None and self._app.state.health[connection.id].health != "healthy":
+                    await self._app.provider(connection.id).models()  # raises what is wrong with it
+            found = found or self._known(name)
         if found is None:
             raise CallError(404, f"There is no model “{name}” here. v1/models lists what there is.", "model_not_found", "model")
         return found
