@@ -27,8 +27,9 @@ async function isolated(request, path) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-// How long a call waits for a ModelTab that is still starting.
+// How long a call waits for a ModelTab that is still starting, and between looks whether the page that calls is still there.
 const WAIT_MS = 60000;
+const WATCH_MS = 2000;
 
 // Offers a call to every open ModelTab; the first that says that it takes it gets it. One that starts says so when it is up.
 async function taker(signal) {
@@ -61,27 +62,29 @@ function refused(path) {
 }
 
 // In: "abort", after the call itself. Out: {status, headers}, then the body in texts, then {end: true} or {error}.
-async function relay({ request, clientId }, path, search, ended) {
+async function relay({ request, clientId }, path, ended) {
   const port = await taker(request.signal);
-  if (!port) return refused(path);
+  if (!port) return ended() ?? refused(path);
   const caller = await self.clients.get(clientId);
   const isForm = (request.headers.get("content-type") ?? "").startsWith("multipart/"); // a file stays with the browser
   const body = await (isForm ? request.blob() : request.arrayBuffer());
   return new Promise((resolve) => {
     let controller;
-    const abort = () => port.postMessage("abort");
-    const stream = new ReadableStream({ start: (given) => (controller = given), cancel: abort });
-    request.signal.addEventListener("abort", abort);
+    const end = () => (clearInterval(watch), port.close(), ended());
+    const leave = () => (port.postMessage("abort"), resolve(refused(path)), end());
+    const watch = setInterval(async () => (await self.clients.get(clientId)) || leave(), WATCH_MS); // its page may be closed
+    const stream = new ReadableStream({ start: (given) => (controller = given), cancel: leave });
+    request.signal.addEventListener("abort", leave); // Chromium never tells it: there, only a cancelled stream does
     port.onmessage = ({ data }) => {
       if (typeof data === "string") controller.enqueue(new TextEncoder().encode(data));
       else if (data.status) resolve(new Response(stream, data));
-      else port.close(ended(data.error ? controller.error(new TypeError(data.error)) : controller.close()));
+      else end(data.error ? controller.error(new TypeError(data.error)) : controller.close());
     };
     port.onclose = () => {
       resolve(refused(path));
-      ended(controller.error(new TypeError("ModelTab was closed before its answer was complete.")));
+      end(controller.error(new TypeError("ModelTab was closed before its answer was complete.")));
     };
-    const call = { method: request.method, path, search, headers: [...request.headers], body, caller: caller?.url ?? "", client: clientId };
+    const call = { method: request.method, path, headers: [...request.headers], body, caller: caller?.url ?? "", client: clientId };
     port.postMessage(call, isForm ? [] : [body]);
   });
 }
@@ -95,7 +98,7 @@ self.addEventListener("fetch", (event) => {
   if (call && !isPage) {
     let ended;
     event.waitUntil(new Promise((resolve) => (ended = resolve)));
-    event.respondWith(relay(event, call, url.search, ended).finally(() => request.signal.aborted && ended()));
+    event.respondWith(relay(event, call, ended));
   } else if (isPage || request.destination === "worker") {
     event.respondWith(isolated(request, url.pathname));
   }

@@ -11,11 +11,13 @@ from tools.virtual_environment import development_python
 
 #: CommonMark's examples, which tests/e2e/test_reading.py takes from npm.
 SPECIFICATION = Path("node_modules", "commonmark-spec", "spec.txt")
+#: OpenAI's own client, which tests/e2e/test_endpoint.py lets a page use.
+CLIENT = Path("node_modules", "openai", "index.mjs")
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
     """Run pytest, with a browser for the end-to-end tests in $CHROMIUM, and return its exit status."""
-    if not (root / SPECIFICATION).is_file():
+    if not all((root / path).is_file() for path in (SPECIFICATION, CLIENT)):
         with step("Installing what the tests compare with, from npm"):
             install_packages(root, for_tests=True)
     python = development_python(root)

@@ -315,6 +315,7 @@ def test_it_is_off_until_a_person_switches_it_on_and_off_again(context: BrowserC
         expect(app.page.get_by_role("table", name="Calls")).to_contain_text("stopped")
 
 
+@pytest.mark.expected_errors("status of 404")
 def test_nothing_else_of_the_site_changes(origin: str, tabs: Tabs):
     tabs.app(origin)
     page = tabs.page(origin)

@@ -283,6 +283,14 @@ async def test_erasing_everything_stops_the_calls_and_forgets_the_log():
     assert rig.call_log.value is None
 
 
+# ---- What other sites need ----------------------------------------------------------------------------------------------
+
+
+def test_the_client_for_other_sites_is_small():
+    lines = (Path(__file__).parents[2] / "static/js/modeltab-client.mjs").read_text(encoding="utf-8").splitlines()
+    assert len("\n".join(line for line in lines if not line.startswith("//"))) <= 2048
+
+
 # ---- What holds for the chat holds here ------------------------------------------------------------------------------
 
 
