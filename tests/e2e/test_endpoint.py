@@ -375,7 +375,7 @@ def origin_of(url: str) -> str:
     return url.rstrip("/")
 
 
-@pytest.mark.expected_errors("status of 403")
+@pytest.mark.expected_errors("status of 403", "status of 404", "status of 400")
 def test_a_page_of_another_origin_asks_and_streams_and_leaves_over_the_bridge(
     beside: str, elsewhere: str, tabs: Tabs, lab: ScriptedServer
 ):
