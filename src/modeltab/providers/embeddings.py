@@ -14,13 +14,18 @@ async def embed(endpoint: Endpoint, path: str, model: str, texts: tuple[str, ...
 
     :raises BadReply: when there is not one for each.
     """
-    reply = await endpoint.call("POST", path, {"model": model, "input": list(texts), "encoding_format": "float"})
+    asked = {"model": model, "input": list(texts), "encoding_format": "float"}
+    return embedded(await endpoint.call("POST", path, asked), len(texts))
+
+
+def embedded(reply: Json, count: int) -> Embedded:
+    """The vectors in a reply. :raises BadReply: when they are not `count`."""
     data = reply.get("data") if isinstance(reply, dict) else None
     entries = [entry for entry in data if isinstance(entry, dict)] if isinstance(data, list) else []
     entries.sort(key=lambda entry: entry["index"] if isinstance(entry.get("index"), int) else 0)
     usage = reply.get("usage") if isinstance(reply, dict) else None
     tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return Embedded(vectors_of([entry.get("embedding") for entry in entries], len(texts), reply), tokens)
+    return Embedded(vectors_of([entry.get("embedding") for entry in entries], count, reply), tokens)
 
 
 def vectors_of(values: Json, count: int, reply: Json) -> tuple[tuple[float, ...], ...]:
