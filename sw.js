@@ -61,16 +61,17 @@ function refused(path) {
   return Response.json({ error }, { status: 503, headers: { "Retry-After": "5" } });
 }
 
-// In: "abort", after the call itself. Out: {status, headers}, then the body in texts, then {end: true} or {error}.
-async function relay({ request, clientId }, path, ended) {
+// In: "abort", after the call itself. Out: {status, headers}, then the body in texts, then {end: true} or {error}. ModelTab pings
+// the worker as long as it answers: to hold the event open instead would end the worker after five minutes.
+async function relay({ request, clientId }, path) {
   const port = await taker(request.signal);
-  if (!port) return ended() ?? refused(path);
+  if (!port) return refused(path);
   const caller = await self.clients.get(clientId);
   const isForm = (request.headers.get("content-type") ?? "").startsWith("multipart/"); // a file stays with the browser
   const body = await (isForm ? request.blob() : request.arrayBuffer());
   return new Promise((resolve) => {
     let controller;
-    const end = () => (clearInterval(watch), port.close(), ended());
+    const end = () => (clearInterval(watch), port.close());
     const leave = () => (port.postMessage("abort"), resolve(refused(path)), end());
     const watch = setInterval(async () => (await self.clients.get(clientId)) || leave(), WATCH_MS); // its page may be closed
     const stream = new ReadableStream({ start: (given) => (controller = given), cancel: leave });
@@ -96,9 +97,7 @@ self.addEventListener("fetch", (event) => {
   const isPage = request.mode === "navigate";
   const [call] = (url.pathname.startsWith(BASE) && /^(api\/)?v1\/.*/.exec(url.pathname.slice(BASE.length))) || [];
   if (call && !isPage) {
-    let ended;
-    event.waitUntil(new Promise((resolve) => (ended = resolve)));
-    event.respondWith(relay(event, call, ended));
+    event.respondWith(relay(event, call));
   } else if (isPage || request.destination === "worker") {
     event.respondWith(isolated(request, url.pathname));
   }
