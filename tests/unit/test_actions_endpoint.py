@@ -14,9 +14,11 @@ from modeltab.domain.connections import Connection
 from modeltab.domain.errors import KeysLocked, OfflineOnly
 from modeltab.state.calls import MOST_CALLS, calls_from_json, calls_to_json
 from modeltab.state.records import config_from_json
+from modeltab.state.store import Settings, State
 from modeltab.views import settings
 from tests.unit.calling import BASE, BRIDGE, PAGE, Beside, opened
 from tests.unit.fakes import CannedTransport, words
+from tests.unit.markup import parse
 from tests.unit.rig import Rig
 
 TAB = "In this tab/a.gguf"
@@ -282,6 +284,32 @@ async def test_erasing_everything_stops_the_calls_and_forgets_the_log():
     await rig.do("data.erase")
     assert task.done()
     assert rig.call_log.value is None
+
+
+# ---- What a person sees ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_settings_has_the_switch_the_addresses_and_the_sites():
+    off = State(api_base=BASE)
+    root = parse(settings.page(off))
+    assert root.one("switch", "Let other pages use these models")["aria-checked"] == "false"
+    assert not list(root.all("button", "Copy the address of OpenAI"))
+    on = parse(settings.page(off._replace(settings=Settings(api=True, api_origins=(SITE,)))))
+    assert on.one("switch", "Let other pages use these models")["aria-checked"] == "true"
+    addresses = {name: on.one("button", f"Copy the address of {name}")["data-id"] for name in ("OpenAI", "Local LLM API")}
+    assert addresses == {"OpenAI": BASE + "v1", "Local LLM API": BASE + "api/v1"}
+    assert on.one("button", f"Revoke {SITE}")["data-id"] == SITE
+
+
+@pytest.mark.parametrize(
+    ("status", "word"), [(0, "running"), (200, "200"), (403, "403"), (499, "cancelled"), (498, "stopped here")]
+)
+def test_a_call_says_how_it_went(status: int, word: str):
+    call = Call("1", PAGE, "POST", CHAT, 1_800_000_000.0, TAB, status, 0.25, 3, 4)
+    row = parse(settings.page(State(api_calls=(call,)))).one("table", "Calls").all("row")[-1].text
+    for text in (PAGE, f"POST {CHAT}", TAB, word, "3 + 4"):
+        assert text in row
+    assert ("250 ms" in row) == bool(status)
 
 
 # ---- What other sites need ----------------------------------------------------------------------------------------------

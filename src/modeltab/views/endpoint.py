@@ -11,8 +11,8 @@ _SECTION = Template(
     '<section class="card" aria-label="API in this tab"><h2>API in this tab</h2><div class="switch-row">'
     '<button class="switch" type="button" role="switch" aria-checked="{on}" aria-label="Let other pages use these models" '
     'aria-describedby="api-hint" data-action="api.toggle"><span></span></button><div>'
-    '<strong>Let other pages use these models</strong><p class="field-hint" id="api-hint">Pages of {origin} can then ask every '
-    "model of every connection, and add and delete the models of this tab, while ModelTab is open. What they ask for may "
+    '<strong>Let other pages use these models</strong><p class="field-hint" id="api-hint">Pages under {base} can then ask '
+    "every model of every connection, and add and delete the models of this tab, while ModelTab is open. What they ask for may "
     "cost what your own messages cost; they never see a key. A page of another site has to ask you first.</p></div></div>"
     "{addresses}{origins}{log}</section>"
 )
@@ -22,16 +22,17 @@ _ORIGINS = Template('<div><h3>Sites that may ask</h3><ul class="api-origins" ari
 _ORIGIN = Template("<li><span>{origin}</span>{revoke}</li>")
 _LOG = Template(
     '<div><h3>Calls</h3><div class="api-log" role="region" aria-label="Calls" tabindex="0"><table aria-label="Calls">'
-    '<thead><tr><th scope="col">Time</th><th scope="col">Call</th><th scope="col">Model</th><th scope="col">Status</th>'
-    '<th scope="col">ms</th><th scope="col">Tokens</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    '<thead><tr><th scope="col">Time</th><th scope="col">Call</th><th scope="col">Status</th><th scope="col">Tokens</th></tr>'
+    "</thead><tbody>{rows}</tbody></table></div>"
     '<div class="card-actions">{clear}</div></div>'
 )
 _CALL = Template(
-    '<tr><td>{time}</td><th scope="row">{call}<span class="cell-sub">{caller}</span></th><td>{model}</td>'
-    '<td data-status="{kind}">{status}</td><td>{ms}</td><td>{tokens}</td></tr>'
+    '<tr><td>{time}<span class="cell-sub">{date}</span></td><th scope="row">{call}<span class="cell-model">{model}</span>'
+    '<span class="cell-sub">{caller}</span></th><td><span data-status="{kind}">{status}</span>'
+    '<span class="cell-sub">{ms}</span></td><td>{tokens}</td></tr>'
 )
 
-_WORDS = {0: "running", LEFT: "left", STOPPED: "stopped"}
+_WORDS = {0: "running", LEFT: "cancelled", STOPPED: "stopped here"}
 
 
 def section(state: State) -> Html:
@@ -43,7 +44,7 @@ def section(state: State) -> Html:
     )
     return _SECTION(
         on="true" if settings.api else "false",
-        origin=state.api_base or "this origin",
+        base=state.api_base or "this address",
         addresses=_addresses(state.api_base) if settings.api else EMPTY,
         origins=_ORIGINS(rows=origins) if settings.api_origins else EMPTY,
         log=_log(state.api_calls) if state.api_calls else EMPTY,
@@ -66,13 +67,15 @@ def _log(calls: tuple[Call, ...]) -> Html:
 
 def _call(call: Call) -> Html:
     counts = (call.prompt_tokens, call.completion_tokens)
+    begun = datetime.fromtimestamp(call.started, UTC).astimezone()
     return _CALL(
-        time=datetime.fromtimestamp(call.started, UTC).astimezone().strftime("%m-%d %H:%M:%S"),
+        time=begun.strftime("%H:%M:%S"),
+        date=begun.strftime("%Y-%m-%d"),
         call=f"{call.method} {call.path}",
         caller=call.caller,
         model=call.model,
         kind="good" if 200 <= call.status < 400 else "running" if not call.status else "bad",
         status=_WORDS.get(call.status, call.status),
-        ms=f"{call.seconds * 1000:.0f}" if call.status else "",
+        ms=f"{call.seconds * 1000:.0f} ms" if call.status else "",
         tokens=" + ".join(str(count or 0) for count in counts) if any(count is not None for count in counts) else "",
     )
