@@ -177,7 +177,7 @@ async def test_messages_of_any_kind_go_through_as_they_are():
     sent = rig.engine.bodies[-1]
     assert sent["messages"] == messages
     assert (sent["response_format"], sent["stop"], sent["min_p"]) == (fields["response_format"], ["\n"], 0.1)
-    assert not {"user", "store", "model"} & set(sent)
+    assert (sent["user"], sent["store"]) == ("me", True)
 
 
 async def test_the_apps_own_client_of_openais_api_takes_the_answers():

@@ -21,7 +21,7 @@ from modeltab.providers.base import Capabilities
 
 #: Parameters with a name of ours → their kind.
 KINDS: Mapping[str, type] = {"temperature": float, "top_p": float, "top_k": int, "seed": int}
-#: What changes nothing in the answer.
+#: What changes nothing in the answer of an API that has not the like.
 IGNORED = (
     *("user", "metadata", "store", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier"),
     *("parallel_tool_calls", "prediction"),
@@ -72,8 +72,8 @@ def chat_call(fields: Fields, model: str, name: str, takes: Capabilities) -> Cha
         raise unsupported("top_logprobs", name, f"It can be up to {min(_MOST_ALTERNATIVES, takes.alternatives)}.")
     request = ChatRequest(model, (), parameters, n_alternatives=max(count, 1) if wants_logprobs else 0)
     if takes.passes_through:
-        extra = {"messages": messages, **without(fields, IGNORED[:-2])}
-        return ChatCall(_with_extra(request, extra), stream, include_usage, wants_logprobs)
+        request = _with_extra(request, {"messages": messages, **fields.left})
+        return ChatCall(request, stream, include_usage, wants_logprobs)
     request = _with_schema(request, fields, name, takes)
     refuse_rest(fields, name, takes)
     return ChatCall(_translated(request, messages, name, takes), stream, include_usage, wants_logprobs)
