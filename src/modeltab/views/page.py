@@ -47,7 +47,7 @@ class Region(NamedTuple):
 _COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _CHOICE = ("models", "connections", "settings")
 _COMPLETING = ("completing", "facts", "settings")
-_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "api_base", "api_calls", "connections")
+_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "api_base", "api_calls")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
