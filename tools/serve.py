@@ -22,7 +22,8 @@ from urllib.parse import unquote, urlsplit
 from tools.archive import APP_ARCHIVE, APP_PACKAGE, live_archive
 from tools.stamps import files_in
 
-SITE_FILES = ("index.html", "pyscript.toml", "sw.js")
+BRIDGE = "bridge.html"
+SITE_FILES = ("index.html", BRIDGE, "pyscript.toml", "sw.js")
 SITE_FOLDER = "static"
 _WEBKIT = re.compile(r"AppleWebKit/(?!.*Chrome/)")
 
@@ -40,6 +41,9 @@ def isolation_headers(user_agent: str) -> dict[str, str]:
         "Vary": "User-Agent",
     }
 
+
+# The bridge talks to the page of another origin that opened it, or that has it in a frame: it is not isolated from it.
+_BRIDGE_HEADERS = {"Cross-Origin-Opener-Policy": "unsafe-none", "Cross-Origin-Resource-Policy": "cross-origin"}
 
 # Our own table: the one that Python reads from the system calls a module "text/plain" on some computers.
 _TYPES = {
@@ -201,7 +205,9 @@ class _Handler(BaseHTTPRequestHandler):
     def end_headers(self) -> None:
         """Finish the headers with those that every answer has."""
         if self.server.isolate:
-            for name, value in isolation_headers(self.headers.get("User-Agent", "")).items():
+            is_bridge = urlsplit(self.path).path == self.server.prefix + BRIDGE
+            isolating = isolation_headers(self.headers.get("User-Agent", ""))
+            for name, value in {**isolating, **(_BRIDGE_HEADERS if is_bridge else {})}.items():
                 self.send_header(name, value)
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()

@@ -9,8 +9,8 @@ from tools.packages import install_packages
 from tools.report import step
 from tools.virtual_environment import development_python
 
-#: What tests take from npm: CommonMark's examples, and the package that code for OpenAI's API is run with.
-FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "package.json"))
+#: What tests take from npm: CommonMark's examples, and OpenAI's own client.
+FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "index.mjs"))
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:

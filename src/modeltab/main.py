@@ -15,6 +15,7 @@ from modeltab.actions import (
     context,
     conversations,
     drafts,
+    endpoint,
     keeping,
     kept_pages,
     keyboard,
@@ -31,14 +32,16 @@ from modeltab.actions.table import perform
 from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
+from modeltab.browser.door import BrowserDoor
 from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
+from modeltab.browser.interop import absolute
 from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.language_model import BrowserLanguageModel
-from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
+from modeltab.browser.local_storage import CALLS, CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
@@ -105,6 +108,7 @@ async def _start() -> None:
         images,
         LocalDrafts(),
         config,
+        LocalStorage(CALLS, "log of calls"),
         keyring,
         transport,
         BrowserSurroundings(),
@@ -120,6 +124,7 @@ async def _start() -> None:
         new_id=lambda: os.urandom(8).hex(),
     )
     app.tabs = tabs
+    app.door = door = BrowserDoor(lambda *call: endpoint.take(app, *call), lambda: app.state.settings.api)
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
     store.update(
@@ -131,6 +136,7 @@ async def _start() -> None:
         route=navigation.parse(js.location.hash),
         isolated=bool(js.crossOriginIsolated),
         apple=is_apple(),
+        api_base=absolute("./"),
         exchange=Exchange(has_folders=page.has_folders()),
     )
     drafts.begin(app)
@@ -139,6 +145,8 @@ async def _start() -> None:
     palette.begin(app)
     completion.begin(app)
     structured.begin(app)
+    endpoint.begin(app)
+    door.begin()
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -193,6 +201,8 @@ async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:
         app.show_keys()
         if problem:
             app.alert(ModelTabError(problem, _PASTE_AGAIN))
+    elif name == CALLS:
+        endpoint.show_log(app)
     elif name == CONFIG:
         kept, app.foreign, settings, problem = _configuration(config, app.registry)
         if not problem:

@@ -59,7 +59,15 @@
     if (document.getElementById("failure")) show();
     else document.addEventListener("DOMContentLoaded", show);
   }
-  window.modeltabBoot = { fail: fail };
+  // Calls of other pages, which sw.js hands over as ports. Until Python is up (browser/door.py) they wait here.
+  var boot = { fail: fail, calls: [], onCall: function (port) { boot.calls.push(port); } };
+  window.modeltabBoot = boot;
+  if (navigator.serviceWorker) {
+    navigator.serviceWorker.addEventListener("message", function (event) {
+      if (event.data && event.data.modeltab === "call") boot.onCall(event.ports[0]);
+    });
+    navigator.serviceWorker.startMessages();
+  }
 
   if (location.protocol === "file:") {
     return fail(

@@ -92,6 +92,7 @@ class Rig:
         self.images = DictImages()
         self.drafts = DictDrafts()
         self.config = DictConfig()
+        self.call_log = DictConfig()
         self.key_record = DictConfig()
         self.keys = KeyRing(self.key_record, RealVault())
         self.transport = transport or RealTransport()
@@ -120,6 +121,7 @@ class Rig:
             self.images,
             self.drafts,
             self.config,
+            self.call_log,
             self.keys,
             self.transport,
             self.surroundings,

@@ -186,6 +186,13 @@ def test_every_answer_isolates_the_page(get, path):
     assert response.headers["Cross-Origin-Embedder-Policy"] == "credentialless"
 
 
+def test_the_bridge_alone_keeps_the_window_that_opened_it(get):
+    response, _ = get("/bridge.html")
+    assert response.headers["Cross-Origin-Opener-Policy"] == "unsafe-none"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert response.headers["Cross-Origin-Embedder-Policy"] == "credentialless"
+
+
 @pytest.mark.parametrize(
     ("user_agent", "policy"),
     [

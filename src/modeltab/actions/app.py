@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from modeltab.actions.door import Door, NoDoor, RunningCall
 from modeltab.actions.ports import (
     ComparisonRecords,
     ConfigRecord,
@@ -66,7 +67,7 @@ class App:
     :ivar removed: conversations and messages that were deleted here and can be had again, by the id of their notice.
     :ivar query: what stands in the search box of the conversations; `state.search` is what the list shows.
     :ivar transfers: those that are going on, by their ids; `jobs`, what each one sends, None for a download; `pausing`,
-        those that were told to pause.
+        those that were told to pause; `awaited`, those whose end somebody waits for.
     :ivar candidates: the files of what waits in the dialog "Add model", by its id; `looking`, those that are looked at now.
     :ivar foreign: connections of types that this version does not know, kept for the version that does.
     :ivar met: connections that have answered since the page was loaded.
@@ -77,6 +78,8 @@ class App:
     :ivar deleted_branches: the ids of the completions that were deleted here.
     :ivar unkept_pages: what makes the records that have still to be written of pages that keep what is on them.
     :ivar working_queue: sees to the messages that wait for an answer's end.
+    :ivar door: where calls of other pages come in; `calls`, those that are being answered, by their ids in the log;
+        `allowed_once`, the origins that may call until the bridge's page is closed, with the id of that page.
     :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
     :ivar unwritten: what of conversations could not be written yet.
     :ivar edits_from_box: whether the message that is being edited was called for in the message box.
@@ -94,6 +97,7 @@ class App:
         images: ImageStore,
         drafts: DraftRecords,
         config: ConfigRecord,
+        call_log: ConfigRecord,
         keys: KeyRing,
         transport: Transport,
         surroundings: Surroundings,
@@ -116,6 +120,7 @@ class App:
         self.images = images
         self.drafts = drafts
         self.config = config
+        self.call_log = call_log
         self.keys = keys
         self.transport = transport
         self.surroundings = surroundings
@@ -140,6 +145,7 @@ class App:
         self.transfers: dict[str, asyncio.Task[None]] = {}
         self.jobs: dict[str, ModelFile | None] = {}
         self.pausing: set[str] = set()
+        self.awaited: dict[str, asyncio.Future[None]] = {}
         self.candidates: dict[str, tuple[ModelFile, ...]] = {}
         self.looking: set[asyncio.Task[None]] = set()
         self.foreign: tuple[Connection, ...] = ()
@@ -157,6 +163,9 @@ class App:
         self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.tabs: Tabs = Alone()
+        self.door: Door = NoDoor()
+        self.calls: dict[str, RunningCall] = {}
+        self.allowed_once: set[tuple[str, str]] = set()
         self.watched: set[str] = set()
         self.unwritten = Unkept()
         self.edits_from_box = False

@@ -70,19 +70,24 @@ def ask_delete(app: App, event: UiEvent) -> None:
 async def delete(app: App, event: UiEvent) -> None:
     """Delete a model."""
     app.update(dialog=None)
-    connection_id, name = split_key(event.id)
+    await delete_model(app, event.id)
+
+
+async def delete_model(app: App, key: str) -> None:
+    """Delete a model, stopping what it answers."""
+    connection_id, name = split_key(key)
     host = app.provider(connection_id).host
     if host is None:
         return
-    model = model_of(app.state, event.id)
+    model = model_of(app.state, key)
     if model and model.state in ("Loaded", "Loading"):
         await _stop_answer_of(app, connection_id)
     try:
         await host.remove(name)
-        if app.state.settings.model == event.id:
+        if app.state.settings.model == key:
             app.set_setting(model="")
         if app.state.facts[connection_id].undoes:
-            app.update(deleted=(*(key for key in app.state.deleted if key != event.id), event.id))
+            app.update(deleted=(*(other for other in app.state.deleted if other != key), key))
         app.say(f"{name} is deleted")
     finally:
         await refresh(app, connection_id)
@@ -123,15 +128,24 @@ async def free(app: App, event: UiEvent) -> None:
         loaded = [m for m in app.state.models.get(connection.id, ()) if m.state == "Loaded"]
         if not memory or not memory.frees or not loaded or event.id not in ("", connection.id):
             continue
-        await _stop_answer_of(app, connection.id)
         try:
-            await memory.free()
+            await free_connection(app, connection.id)
         except ModelTabError as error:
             problems.append(f"{connection.name}: {error.message}")
-        await refresh(app, connection.id)
         freed += [_freed(model, connection.name) for model in loaded if _has_left(app, model)]
     words = [f"Memory is free. Unloaded {len(freed)}: {_some(freed)}."] if freed else []
     _tell(app, " ".join([*words, *problems]) or "Memory is free: nothing was loaded.")
+
+
+async def free_connection(app: App, connection_id: str) -> None:
+    """Unload the models of a connection, stopping what they answer."""
+    memory = app.provider(connection_id).memory
+    try:
+        await _stop_answer_of(app, connection_id)
+        if memory:
+            await memory.free()
+    finally:
+        await refresh(app, connection_id)
 
 
 def _has_left(app: App, model: Model) -> bool:
@@ -158,3 +172,5 @@ async def _stop_answer_of(app: App, connection_id: str) -> None:
     """An answer of this connection would lose its model: stop it first."""
     if app.live and app.live.connection == connection_id:
         await app.cancel_and_wait(app.answering)
+    for running in [running for running in app.calls.values() if running.connection_id == connection_id]:
+        await app.cancel_and_wait(running.task)

@@ -43,7 +43,10 @@ async def erase(app: App, event: UiEvent) -> None:
     app.update(dialog=None)
     for task in [app.answering, *app.comparing.values(), app.completing, app.structuring, *app.transfers.values()]:
         await app.cancel_and_wait(task)
+    for running in list(app.calls.values()):
+        await app.cancel_and_wait(running.task)
     app.config.clear()
+    app.call_log.clear()
     app.keys.clear()
     await app.conversations.clear()
     await app.comparisons.clear()

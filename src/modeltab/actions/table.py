@@ -18,6 +18,7 @@ from modeltab.actions import (
     copying,
     dialogs,
     discovery,
+    endpoint,
     exporting,
     file_details,
     importing,
@@ -52,6 +53,9 @@ Result = bool | UiEvent | Coroutine[Any, Any, None] | None
 Action = Callable[[App, UiEvent], Result]
 
 ACTIONS: dict[str, Action] = {
+    "api.log.clear": endpoint.clear_log,
+    "api.revoke": endpoint.revoke,
+    "api.toggle": endpoint.toggle,
     "alert.close": dialogs.close_alert,
     "attach.files": attachments.attach,
     "attach.pick": attachments.pick_attachment,

@@ -27,11 +27,19 @@ class Change(Protocol):
     def __call__(self, **fields: Any) -> None: ...
 
 
-def start(app: App, file: ModelFile, name: str, connection_id: str) -> None:
-    """Put a file into the queue. Where a part of it is there already, it goes on from there."""
+def start(app: App, file: ModelFile, name: str, connection_id: str) -> str:
+    """Put a file into the queue; the transfer's id. Where a part of it is there already, it goes on from there."""
     resumes = app.state.facts[connection_id].resumes
     _forget_stopped(app, name, connection_id)
-    _enqueue(app, Transfer(app.new_id(), name, connection_id, file.size, resumes=resumes), file)
+    transfer = Transfer(app.new_id(), name, connection_id, file.size, resumes=resumes)
+    _enqueue(app, transfer, file)
+    return transfer.id
+
+
+async def ended(app: App, transfer_id: str) -> None:
+    """Wait for a transfer's end, whatever it is; one that is paused has not ended."""
+    app.awaited[transfer_id] = asyncio.get_running_loop().create_future()
+    await app.awaited[transfer_id]
 
 
 def download(app: App, name: str, connection_id: str) -> None:
@@ -110,6 +118,7 @@ async def cancel(app: App, event: UiEvent) -> None:
         app.cancel(app.transfers[transfer.id])
         return
     app.update(**with_transfer(app.state, transfer._replace(phase="cancelled", rate=None)))
+    _tell_end(app, transfer.id)
     await _discard(app, transfer)
     app.say(f"{transfer.name} is cancelled")
 
@@ -157,7 +166,14 @@ def _forget_stopped(app: App, name: str, connection_id: str) -> None:
             _forget(app, old.id)
 
 
+def _tell_end(app: App, transfer_id: str) -> None:
+    awaited = app.awaited.pop(transfer_id, None)
+    if awaited and not awaited.done():
+        awaited.set_result(None)
+
+
 def _forget(app: App, transfer_id: str) -> None:
+    _tell_end(app, transfer_id)
     app.jobs.pop(transfer_id, None)
     app.update(transfers=tuple(t for t in app.state.transfers if t.id != transfer_id))
 
@@ -206,6 +222,8 @@ async def _run(app: App, transfer: Transfer) -> None:
     await settings.measure(app)
     if transfer.phase == "done" and model_of(app.state, app.state.settings.model) is None:
         app.set_setting(model=_added(app, transfer, before))
+    if transfer.phase in ENDED:
+        _tell_end(app, transfer.id)
 
 
 def _added(app: App, transfer: Transfer, before: set[str]) -> str:

@@ -10,6 +10,7 @@ from modeltab.browser.interop import error_text
 
 CONFIG = "modeltab.config"
 KEYS = "modeltab.keys"
+CALLS = "modeltab.calls"
 
 
 class LocalStorage:

@@ -104,6 +104,7 @@ class Capabilities(NamedTuple):
     :param images: whether a message may have images.
     :param schema: whether an answer can be held to a JSON schema.
     :param alternatives: of how many tokens it tells at most, for each place, how likely they were; 0 for none.
+    :param passes_through: whether what the extra JSON has of OpenAI's chat completions goes out as it is, and is understood.
     """
 
     streaming: bool
@@ -114,6 +115,7 @@ class Capabilities(NamedTuple):
     images: bool = False
     schema: bool = False
     alternatives: int = 0
+    passes_through: bool = False
 
 
 class ModelHost(Protocol):
@@ -330,6 +332,21 @@ class TextCompletion(Protocol):
         ...
 
 
+class Embedded(NamedTuple):
+    """Texts as vectors, in the texts' order. `tokens`: how many they had, None where the API does not tell."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int | None = None
+
+
+class Embedder(Protocol):
+    """Makes vectors of texts."""
+
+    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
+        """A vector for each text."""
+        ...
+
+
 class Provider(Protocol):
     """One API, bound to one connection."""
 
@@ -347,6 +364,7 @@ class Provider(Protocol):
     preview: PromptPreview | None = None
     operations: ApiOperations | None = None
     completes: TextCompletion | None = None
+    embedder: Embedder | None = None
 
     async def check(self) -> str:
         """Whether the API answers and takes the key, in words for a person: its name and version, as far as it tells.

@@ -15,9 +15,11 @@ from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, ModelTabError, NotFound, ServerFailed
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
-from modeltab.providers import text_completions
+from modeltab.providers import embeddings, text_completions
 from modeltab.providers.base import (
     Capabilities,
+    Embedded,
+    Embedder,
     Json,
     KeySource,
     ModelDetails,
@@ -58,6 +60,7 @@ CAPABILITIES = Capabilities(
     images=True,
     schema=True,
     alternatives=MOST_ALTERNATIVES,
+    passes_through=True,
 )
 COMPLETION = Capabilities(streaming=True, parameters=frozenset({"extra_json", *NAMES}), alternatives=MOST_ALTERNATIVES)
 
@@ -92,6 +95,7 @@ class LlamaServer(Provider):
         self.preview: PromptPreview | None = self
         self.completion = COMPLETION
         self.completes: TextCompletion | None = self
+        self.embedder: Embedder | None = self
 
     async def check(self) -> str:
         """GET /health, which needs no key and tells of a model that still loads; GET /props, which needs the key."""
@@ -190,6 +194,10 @@ class LlamaServer(Provider):
         async with aclosing(text_completions.completed(self._endpoint.sse("/v1/completions", body))) as events:
             async for event in events:
                 yield event
+
+    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
+        """POST /v1/embeddings."""
+        return await embeddings.embed(self._endpoint, "/v1/embeddings", self._id(model), texts)
 
     async def _n_ctx(self, query: str) -> int | None:
         """The size of the context, None where the server does not tell."""

@@ -18,6 +18,8 @@ from modeltab.files.values import Header
 from modeltab.providers.base import (
     Capabilities,
     DownloadProgress,
+    Embedded,
+    Embedder,
     Json,
     KeySource,
     ModelCopies,
@@ -33,6 +35,7 @@ from modeltab.providers.base import (
     Transport,
 )
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
+from modeltab.providers.embeddings import vectors_of
 from modeltab.providers.http import Endpoint, bearer
 from modeltab.providers.ollama_chat import (
     PARAMETERS,
@@ -100,6 +103,7 @@ class Ollama(Provider):
         self.model_details: ModelDetails | None = self
         self.headers: ModelHeaders | None = self
         self.completes: TextCompletion | None = self
+        self.embedder: Embedder | None = self
 
     async def check(self) -> str:
         """GET /api/version."""
@@ -174,6 +178,12 @@ class Ollama(Provider):
                 if line.get("status") == "success":
                     return
         raise CutOff("The download ended before its end mark.", "Start it again: it goes on where it was.", name)
+
+    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
+        """POST /api/embed."""
+        reply = await self._endpoint.call("POST", "/api/embed", {"model": model, "input": list(texts)})
+        found = reply if isinstance(reply, dict) else {}
+        return Embedded(vectors_of(found.get("embeddings"), len(texts), reply), found.get("prompt_eval_count"))
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /api/chat, streamed.

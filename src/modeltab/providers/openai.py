@@ -9,8 +9,8 @@ from contextlib import aclosing
 from modeltab.domain.connections import Connection
 from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
-from modeltab.providers import text_completions
-from modeltab.providers.base import Capabilities, Json, KeySource, Provider, TextCompletion, Transport
+from modeltab.providers import embeddings, text_completions
+from modeltab.providers.base import Capabilities, Embedded, Embedder, Json, KeySource, Provider, TextCompletion, Transport
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
 from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import Endpoint
@@ -49,6 +49,7 @@ class OpenAi(Provider):
             images=True,
             schema=self._vendor.schema,
             alternatives=self._vendor.alternatives,
+            passes_through=True,
         )
         # Here the length has kept its old name.
         self._completion_names = {name: "max_tokens" if name == "max_tokens" else field for name, field in names.items()}
@@ -58,6 +59,7 @@ class OpenAi(Provider):
             alternatives=self._vendor.completes,
         )
         self.completes: TextCompletion | None = self if self._vendor.completes else None
+        self.embedder: Embedder | None = self
 
     async def check(self) -> str:
         """Ask for the models: that needs the right address and, with most vendors, the right key."""
@@ -103,6 +105,10 @@ class OpenAi(Provider):
         async with aclosing(text_completions.completed(self._endpoint.sse("/completions", body))) as events:
             async for event in events:
                 yield event
+
+    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
+        """POST /embeddings."""
+        return await embeddings.embed(self._endpoint, "/embeddings", model, texts)
 
 
 def connection_type(transport: Transport) -> ConnectionType:

@@ -91,6 +91,8 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         single_keys=value.get("single_keys") is not False,
         code_form=_text_of(value.get("code_form")),
         code_streams=value.get("code_streams") is not False,
+        api=value.get("api") is True,
+        api_origins=_texts_of(value.get("api_origins")),
     )
 
 

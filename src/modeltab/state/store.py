@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.calls import Call
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Comparison
 from modeltab.domain.completions import Branch
@@ -38,6 +39,7 @@ class Settings(NamedTuple):
     :param theme: "auto", "light" or "dark".
     :param auto_lock: minutes without use until encrypted keys are locked, 0 for never.
     :param prices: of models, as the person set them.
+    :param api: whether other pages may use the models; `api_origins`, the other origins that may, for good.
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     :param recent: the commands of the palette that were used last, the latest first.
     :param single_keys: whether a single character, outside text fields, may be a shortcut.
@@ -58,6 +60,8 @@ class Settings(NamedTuple):
     single_keys: bool = True
     code_form: str = ""
     code_streams: bool = True
+    api: bool = False
+    api_origins: tuple[str, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -301,6 +305,8 @@ class State(NamedTuple):
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
+    :param api_base: the address of the app's folder, under which the API in this tab is.
+    :param api_calls: the calls of it, the latest first.
     :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     :param palette: None while it is closed.
     :param apple: whether this is a system of Apple's, which has keys of its own.
@@ -357,6 +363,8 @@ class State(NamedTuple):
     file_details: FileDetails | None = None
     exchange: Exchange = Exchange()
     code: Code | None = None
+    api_base: str = ""
+    api_calls: tuple[Call, ...] = ()
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

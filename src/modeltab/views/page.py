@@ -48,6 +48,7 @@ class Region(NamedTuple):
 _COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _CHOICE = ("models", "connections", "settings")
 _COMPLETING = ("completing", "facts", "settings")
+_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "apple", "api_base", "api_calls")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
@@ -80,9 +81,6 @@ REGIONS = (
     Region("compare-columns", compare.columns, _COMPARED, "compare"),
     Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
     Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
-    Region(
-        "page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange", "apple"), "settings"
-    ),
     Region("completion-head", completion.head, ("completion", *_CHOICE), "playground-completion"),
     Region("completion-render", completion.rendering, ("completion", "facts", "settings"), "playground-completion"),
     Region("completion-bar", completion.bar, ("completion", *_COMPLETING), "playground-completion"),
@@ -93,6 +91,7 @@ REGIONS = (
     Region("structured-state", structured.schema_state, ("structured",), "playground-structured"),
     Region("structured-bar", structured.bar, ("structured", "facts", "settings"), "playground-structured"),
     Region("structured-answer", structured.answer, ("structured",), "playground-structured"),
+    Region("page-settings", settings.page, _SETTINGS, "settings"),
     Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
     Region("page-shared", shared.page, ("exchange",), "shared"),
 )
