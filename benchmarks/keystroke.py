@@ -23,7 +23,9 @@ TEXT = "Whose woods these are I think I know, and what does it take to walk ther
 #: First in line for the key, last for what it types. The frame's callbacks begin with this one; the message that is sent from
 #: it comes once the frame is done.
 LISTEN = """() => {
+  const listens = "keys" in globalThis;
   globalThis.keys = [];
+  if (listens) return;
   const { port1, port2 } = new MessageChannel();
   let pressed, begun, entered, frame;
   port1.onmessage = () => {
