@@ -1,23 +1,31 @@
-"""An answer of 4,000 tokens that streams into the app's page at 500 tokens a second: the longest task, and CPU time.
+"""An answer of 4,000 tokens that streams at 500 tokens a second, in the app and in llama.cpp's own interface, in turn.
 
-The main thread's tasks are those of the browser's own trace (the page's `longtask` entries tell only of 50 ms and more). CPU
-time is that of the page's process, all its threads, from the click on Send to the end of the answer. The answer is of all that
-models write, or of one kind: one long block of code, one long list, one long paragraph.
+Both get the same bytes, as llama-server sends them. In each round it comes twice. Once undisturbed: CPU time of the page's
+process, all its threads, and of the whole browser, from the Enter to a second after the answer's end, so that nothing put off
+is left out. Once traced: the longest task of the main thread (the page's `longtask` entries tell only of 50 ms and more).
+The answer is of all that models write, or of one kind: one long block of code, one long list, one long paragraph.
 """
 
 import argparse
 import json
+import re
+import statistics
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from threading import Event
+from typing import Any, NamedTuple
 
 from common import ROOT, browser, figure, serving
-from playwright.sync_api import Page, expect, sync_playwright
+from peers import CARD, MODEL, LlamaUi, event, serve_llama_ui
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.e2e.conftest import App, configuration
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
 PATH = "/v1/chat/completions"
-MODELS = json_reply({"object": "list", "data": [{"id": "writer", "object": "model"}]})
+END = "That is all."
+#: What is in each part of an answer of a kind, once: as many have to be seen in the end.
+LANDMARKS = {"mixed": r"Part \d+:", "code": r"compute\(", "list": r"of the list", "paragraph": r"Words that go on"}
 SECTION = """## Part {n}: what a *hash table* does
 
 A hash table keeps **pairs** of keys and values, so that finding one takes $O(1)$ steps on average; see
@@ -48,8 +56,8 @@ def insert(table, key, value):
 
 """
 LONG_CODE = "```python\n{body}```\n"
-#: The main thread's outermost tasks in a trace.
-TASKS = ("RunTask", "ThreadControllerImpl::RunTask", "ThreadPool_RunTask")
+#: Where a trace has the main thread's tasks, and what it calls them.
+CATEGORY, TASK = "disabled-by-default-devtools.timeline", "RunTask"
 
 
 def texts(kind: str) -> str:
@@ -65,53 +73,126 @@ def texts(kind: str) -> str:
 
 
 def tokens(text: str, count: int) -> list[str]:
-    """The first `count` pieces of four characters: about what a token is."""
-    return [text[n : n + 4] for n in range(0, 4 * count, 4)]
+    """The first `count` pieces of four characters, about what a token is, and an end that can be waited for."""
+    return [*(text[n : n + 4] for n in range(0, 4 * count, 4)), f" {END}"]
 
 
-def chunks(pieces: list[str], rate: float) -> Any:
-    """Server-sent events, at the moments at which they are due."""
-    begin = time.monotonic()
-    for n, piece in enumerate(pieces):
-        time.sleep(max(0.0, begin + n / rate - time.monotonic()))
-        yield f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': piece}}]})}\n\n".encode()
-    yield b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+class ModelTab:
+    """The app in a page."""
+
+    name = "ModelTab"
+
+    def __init__(self, page: Page, url: str, api: str) -> None:
+        self.page = page
+        config = configuration(None)
+        config["connections"].append({"id": "c", "type": "openai", "name": "C", "base_url": api + "/v1"})
+        config["settings"]["model"] = f"c/{MODEL}"
+        page.add_init_script(f"localStorage.setItem('modeltab.config', {json.dumps(json.dumps(config))})")
+        self.app = App(page, url).open()
+        self._answer: Locator
+
+    def new_chat(self) -> None:
+        """Begin another conversation."""
+        self.page.get_by_role("button", name="New chat").click()
+
+    def send(self, text: str) -> None:
+        """Send a message."""
+        self._answer = self.app.send(text)
+
+    def wait(self, end: str) -> None:
+        """Wait until the answer is complete, with `end`."""
+        expect(self._answer).to_have_attribute("data-status", "done", timeout=120_000)
+        expect(self._answer).to_contain_text(end)
+
+    def shown(self) -> str:
+        """The text of the answer."""
+        return str(self._answer.text_content())
 
 
-def cpu_seconds(page: Page) -> float:
-    """CPU time of the page's process so far."""
-    session = page.context.browser.new_browser_cdp_session()  # type: ignore[union-attr]
+class Stream:
+    """A reply of server-sent events, each at the moment at which it is due; `sent` is set at its end."""
+
+    def __init__(self, pieces: Iterable[str], rate: float) -> None:
+        self.sent = Event()
+        self._pieces, self._rate = pieces, rate
+
+    def reply(self) -> Reply:
+        """The reply."""
+        return Reply(chunks=self._chunks(), content_type="text/event-stream")
+
+    def _chunks(self) -> Iterator[bytes]:
+        begin = time.monotonic()
+        for n, piece in enumerate(self._pieces):
+            time.sleep(max(0.0, begin + n / self._rate - time.monotonic()))
+            yield event({"content": piece})
+        yield event({}, "stop")
+        yield b"data: [DONE]\n\n"
+        self.sent.set()
+
+
+class Used(NamedTuple):
+    """CPU seconds of the page's process and of all the browser's, and how long it took."""
+
+    page: float
+    browser: float
+    seconds: float
+
+
+def cpu_seconds(chromium: Browser) -> tuple[float, float]:
+    """CPU time so far: of the page's process, and of all the browser's."""
+    session = chromium.new_browser_cdp_session()
     found = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
-    return sum(process["cpuTime"] for process in found if process["type"] == "renderer")
+    return sum(p["cpuTime"] for p in found if p["type"] == "renderer"), sum(p["cpuTime"] for p in found)
 
 
-def stream_once(app: App, server: ScriptedServer, pieces: list[str], rate: float) -> tuple[list[float], float, float]:
-    """The main thread's tasks in ms, CPU seconds, and how long it took, of one answer."""
-    server.on("POST", PATH, Reply(chunks=chunks(pieces, rate), content_type="text/event-stream"))
-    chromium = app.page.context.browser
+def stream(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> Used:
+    """Let one answer come into a new conversation, all of it."""
+    tab.new_chat()
+    coming = Stream(pieces, rate)
+    server.on("POST", PATH, coming.reply())
+    chromium = tab.page.context.browser
     assert chromium is not None
-    chromium.start_tracing(page=app.page, categories=["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"])
-    cpu, began = cpu_seconds(app.page), time.monotonic()
-    answer = app.send("Go on.")
-    expect(answer).to_have_attribute("data-status", "done", timeout=120_000)
-    cpu, took = cpu_seconds(app.page) - cpu, time.monotonic() - began
-    events = json.loads(chromium.stop_tracing())["traceEvents"]
-    return main_thread(events), cpu, took
+    page, everything = cpu_seconds(chromium)
+    began = time.monotonic()
+    tab.send("Go on.")
+    coming.sent.wait(120)
+    tab.wait(END)
+    took = time.monotonic() - began
+    time.sleep(1)
+    page_now, everything_now = cpu_seconds(chromium)
+    landmarks = len(re.findall(LANDMARKS[kind], "".join(pieces)))
+    if (seen := len(re.findall(LANDMARKS[kind], tab.shown()))) != landmarks:
+        raise SystemExit(f"{tab.name} shows {seen} of {landmarks} parts of the answer: what was measured tells nothing.")
+    return Used(page_now - page, everything_now - everything, took)
+
+
+def traced(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> list[float]:
+    """The main thread's tasks of one answer, in ms, the longest first."""
+    chromium = tab.page.context.browser
+    assert chromium is not None
+    chromium.start_tracing(page=tab.page, categories=[CATEGORY])
+    stream(tab, server, kind, pieces, rate)
+    return main_thread(json.loads(chromium.stop_tracing())["traceEvents"])
 
 
 def main_thread(events: list[dict[str, Any]]) -> list[float]:
     """How long the tasks of the page's main thread took, in ms, the longest first."""
     threads = {(e["pid"], e["tid"]) for e in events if e.get("name") == "thread_name" and e["args"]["name"] == "CrRendererMain"}
-    busy: dict[tuple[int, int], float] = dict.fromkeys(threads, 0.0)
     found: dict[tuple[int, int], list[float]] = {thread: [] for thread in threads}
-    for event in events:
-        thread = (event["pid"], event["tid"])
-        if thread in threads and event.get("ph") == "X" and event["name"] in TASKS:
-            busy[thread] += event["dur"]
-            found[thread].append(event["dur"] / 1000)
-    page = max(threads, key=lambda thread: busy[thread])
-    return sorted(found[page], reverse=True)
+    for one in events:
+        thread = (one["pid"], one["tid"])
+        if thread in threads and one.get("ph") == "X" and one["name"] == TASK:
+            found[thread].append(one["dur"] / 1000)
+    return sorted(max(found.values(), key=sum), reverse=True)
+
+
+def tabs(playwright: Playwright, url: str, server: ScriptedServer, alone: bool) -> Iterator[ModelTab | LlamaUi]:
+    """The interfaces, each in a browser of its own."""
+    yield ModelTab(browser(playwright).new_page(), url, server.url)
+    if not alone:
+        serve_llama_ui(server)
+        yield LlamaUi(browser(playwright).new_page(), server.url).open()
 
 
 def main() -> None:
@@ -120,25 +201,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=4000)
     parser.add_argument("--rate", type=float, default=500, help="tokens a second")
-    parser.add_argument("--kinds", nargs="*", default=["mixed", "code", "list", "paragraph"])
+    parser.add_argument("--kinds", nargs="*", default=list(LANDMARKS), choices=list(LANDMARKS))
+    parser.add_argument("--alone", action="store_true", help="without llama.cpp's interface")
     options = parser.parse_args()
-    with serving(ROOT) as url, ScriptedServer({("GET", "/v1/models"): MODELS}) as server, sync_playwright() as playwright:
-        page = browser(playwright).new_page()
-        config = configuration(None)
-        config["connections"].append({"id": "c", "type": "openai", "name": "C", "base_url": server.url + "/v1"})
-        config["settings"]["model"] = "c/writer"
-        page.add_init_script(f"localStorage.setItem('modeltab.config', {json.dumps(json.dumps(config))})")
-        app = App(page, url).open()
+    models = {("GET", "/v1/models"): json_reply({"object": "list", "data": [CARD]})}
+    with serving(ROOT) as url, ScriptedServer(models) as server, sync_playwright() as playwright:
+        compared = list(tabs(playwright, url, server, options.alone))
         for kind in options.kinds:
-            rounds = []
-            for _ in range(options.rounds + 1):
-                page.get_by_role("button", name="New chat").click()
-                rounds.append(stream_once(app, server, tokens(texts(kind), options.tokens), options.rate))
-            rounds = rounds[1:]
-            longest = figure([tasks[0] for tasks, _, _ in rounds], 1)
-            over = figure([float(sum(task > 50 for task in tasks)) for tasks, _, _ in rounds])
-            cpu, took = figure([cpu for _, cpu, _ in rounds], 2), figure([took for _, _, took in rounds], 2)
-            print(f"{kind:10} longest task {longest} ms, {over} over 50 ms; CPU {cpu} s of {took} s", flush=True)
+            pieces = tokens(texts(kind), options.tokens)
+            used: dict[str, list[Used]] = {tab.name: [] for tab in compared}
+            tasks: dict[str, list[list[float]]] = {tab.name: [] for tab in compared}
+            for tab in compared:  # to warm up
+                stream(tab, server, kind, pieces, options.rate)
+            for _ in range(options.rounds):
+                for tab in compared:
+                    used[tab.name].append(stream(tab, server, kind, pieces, options.rate))
+                    tasks[tab.name].append(traced(tab, server, kind, pieces, options.rate))
+            for tab in compared:
+                report(kind, tab.name, used[tab.name], tasks[tab.name])
+            if len(compared) > 1:
+                mine, others = (statistics.median(one.page for one in used[tab.name]) for tab in compared)
+                print(f"{kind:10} {'CPU of the page, times':16} {mine / others:.2f}", flush=True)
+
+
+def report(kind: str, name: str, used: list[Used], tasks: list[list[float]]) -> None:
+    """Print an interface's figures."""
+    longest = figure([round_[0] for round_ in tasks], 1)
+    over = figure([float(sum(task > 50 for task in round_)) for round_ in tasks])
+    page, all_, took = (figure(list(values), 2) for values in zip(*used, strict=True))
+    cpu = f"CPU {page} s of the page's process, {all_} s of the browser; {took} s to the end"
+    print(f"{kind:10} {name:16} longest task {longest} ms, {over} over 50 ms; {cpu}", flush=True)
 
 
 if __name__ == "__main__":

@@ -246,7 +246,7 @@ function formulaAt(text, start) {
 export class Blocks {
   constructor(md) {
     this.md = md;
-    this.finished = []; // [{ source, html, labels }]
+    this.finished = []; // [{ source, html, code }]
     this.open = []; // the blocks that may change: [{ html, code }]
     this._tail = "";
     this._endsInReturn = false;
@@ -286,9 +286,9 @@ export class Blocks {
     return (this.finished[index] ?? this.open[index - this.finished.length]).html;
   }
 
-  /** What an unfinished block of code has so far: `{ language, content }`; null for every other block. */
+  /** What a block of code has so far: `{ language, content }`; null for every other block. */
   code(index) {
-    return this.open[index - this.finished.length]?.code ?? null;
+    return (this.finished[index] ?? this.open[index - this.finished.length]).code;
   }
 
   _finish(groups, lines, cut) {
@@ -302,7 +302,7 @@ export class Blocks {
     }
     for (const group of groups) {
       const source = lines.slice(group.start, group.end).join("\n") + "\n";
-      const index = this.finished.push({ source, html: group.html }) - 1;
+      const index = this.finished.push({ source, html: group.html, code: group.code }) - 1;
       if (source.includes("[")) this._render(index);
     }
     this._tail = lines.slice(cut).join("\n");

@@ -1,6 +1,7 @@
-// What a model wrote, as nodes of the page. Its HTML is text (markdown.mjs escapes it); what the Markdown library, KaTeX
-// and highlight.js make is sanitised here, each under rules of its own, before it is anywhere in the document.
+// What a model wrote, as nodes of the page. Its HTML is text (markdown.mjs escapes it); what the Markdown library and KaTeX
+// make is sanitised here, and what highlight.js makes in code.mjs, each under rules of its own, before it is in the document.
 import DOMPurify from "../vendor/dompurify/purify.es.mjs";
+import * as colours from "./code.mjs";
 import { Blocks, createMarkdown, FORBIDDEN_SCHEME } from "./markdown.mjs";
 
 const FRAGMENT = { RETURN_DOM_FRAGMENT: true, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false };
@@ -15,7 +16,6 @@ const MARKDOWN_RULES = {
   ADD_URI_SAFE_ATTR: ["start", "align", "type"], // else they have to look like links
   ALLOWED_URI_REGEXP: new RegExp(`^(?!${FORBIDDEN_SCHEME.source.slice(1)})`, "i"),
 };
-const CODE_RULES = { ...FRAGMENT, ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"] };
 const FORMULA_RULES = {
   IN_PLACE: true,
   ALLOWED_TAGS: [
@@ -36,11 +36,8 @@ const FORMULA_RULES = {
 const FORMULA_OPTIONS = { throwOnError: true, strict: "ignore", trust: false, maxSize: 20, maxExpand: 500, output: "htmlAndMathml" };
 
 const markdown = createMarkdown();
-let highlighter = null; // highlight.js and KaTeX, once they are there
-let formulas = null;
-const LONG_CODE = 2000; // characters
+let formulas = null; // KaTeX, once it is there
 const UNFINISHED = null; // what stands for the HTML of a block whose newest text is not in its final form
-const lengths = new WeakMap(); // a block's <code> → { coloured, shown }: characters
 const loads = new Map(); // name → promise
 const texts = new Map(); // number of a [data-markdown] element that was just made → its text
 const shown = new WeakMap(); // element → { text, blocks: Blocks, html: [of what stands in it] }
@@ -101,8 +98,9 @@ export function write(element, text, grows = true) {
   for (const n of places) {
     const html = state.blocks.html(n);
     if (state.html[n] === html) continue;
-    if (grows && n < state.html.length && extendCode(element.children[n], state.blocks.code(n))) {
-      state.html[n] = UNFINISHED;
+    const isWhole = !grows || n < finished;
+    if (n < state.html.length && extendCode(element.children[n], state.blocks.code(n), isWhole)) {
+      state.html[n] = isWhole ? html : UNFINISHED;
       continue;
     }
     const node = nodeOf(html);
@@ -113,20 +111,9 @@ export function write(element, text, grows = true) {
   element.append(...fresh);
 }
 
-/**
- * Add what is new to a long block of code, without colours until there is a quarter more of it than when it was last
- * coloured: colouring has to begin at the beginning, and each time would make it quadratic. False where it cannot be.
- */
-function extendCode(block, fresh) {
-  const code = fresh && block.className === "code-block" && block.lastChild.firstChild;
-  if (!code || fresh.content.length < LONG_CODE || code.className !== `language-${fresh.language}`) return false;
-  const before = lengths.get(code);
-  if (!before || fresh.content.length > before.coloured * 1.25 || fresh.content.length < before.shown) return false;
-  const more = fresh.content.slice(before.shown);
-  if (code.lastChild?.nodeType === 3) code.lastChild.appendData(more);
-  else code.append(more);
-  before.shown = fresh.content.length;
-  return true;
+/** Make a long block of code that stands there as long as it is now. False where it has to be made anew. */
+function extendCode(block, fresh, isWhole) {
+  return Boolean(fresh) && block.className === "code-block" && colours.extend(block.lastChild.firstChild, fresh, isWhole);
 }
 
 /** All of a text, as an element: what write() shows of it. */
@@ -145,7 +132,7 @@ function patch(old, fresh) {
   } else if (old.nodeType !== 1) {
     if (old.data !== fresh.data) old.data = fresh.data;
   } else {
-    if (lengths.has(fresh)) lengths.set(old, lengths.get(fresh));
+    colours.handOn(fresh, old);
     let mine = old.firstChild;
     let theirs = fresh.firstChild;
     while (mine && theirs) {
@@ -241,20 +228,13 @@ function finishCode(pre) {
 }
 
 function highlight(code, language) {
-  if (!language || language === "text") return;
-  if (!highlighter) {
+  if (colours.isReady(language)) {
+    colours.highlight(code, language);
+  } else {
     need("highlight", async () => {
-      const load = (name) => import(`../vendor/highlight/${name}.mjs`);
-      const [core, powershell] = await Promise.all([load("highlight"), load("powershell")]);
-      core.default.registerLanguage("powershell", powershell.default); // not among its common languages
-      highlighter = core.default;
+      await colours.load();
       refresh(".code-block code[class^=language-]", (code) => highlight(code, code.className.slice("language-".length)));
     });
-  } else if (highlighter.getLanguage(language)) {
-    const text = code.textContent;
-    const html = highlighter.highlight(text, { language, ignoreIllegals: true }).value;
-    code.replaceChildren(DOMPurify.sanitize(html, CODE_RULES));
-    lengths.set(code, { coloured: text.length, shown: text.length });
   }
 }
 

@@ -109,9 +109,10 @@ class Conversation(NamedTuple):
 def path(messages: Messages, leaf_id: str | None) -> tuple[Message, ...]:
     """The messages from the root to `leaf_id`, in order."""
     found: dict[str, Message] = {}
-    while leaf_id is not None and leaf_id in messages and leaf_id not in found:  # a damaged record may make a ring
-        found[leaf_id] = messages[leaf_id]
-        leaf_id = messages[leaf_id].parent_id
+    id_ = leaf_id or ""
+    while id_ not in found and (message := messages.get(id_)):  # a damaged record may make a ring
+        found[id_] = message
+        id_ = message.parent_id or ""
     return tuple(reversed(found.values()))
 
 

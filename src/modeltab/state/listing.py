@@ -102,9 +102,8 @@ def first_of(messages: Messages, leaf_id: str | None) -> str:
 @remembering
 def _drawn(messages: Messages, leaf_id: str | None, first_shown: str) -> tuple[tuple[Message, ...], int]:
     shown = path(messages, leaf_id)
-    first = next((n for n, message in enumerate(shown) if message.id == first_shown), None)
-    if first is None:
-        first = max(0, len(shown) - MESSAGES)
+    # From the end: of thousands of messages the last few are drawn, and this is asked with each token that is drawn.
+    first = next((n for n in range(len(shown) - 1, -1, -1) if shown[n].id == first_shown), max(0, len(shown) - MESSAGES))
     return shown[first:], first
 
 

@@ -1,5 +1,7 @@
 """One message of a conversation."""
 
+from collections import Counter
+
 from modeltab.domain.messages import INTERRUPTED, Message, Messages, versions
 from modeltab.state.store import Generation, State
 from modeltab.state.updates import is_cut_off, model_continues
@@ -158,10 +160,8 @@ class MessageViews:
         """(element id, HTML) of each message of the path."""
         drawn: dict[str, tuple[tuple[object, ...], Html]] = {}
         continues = model_continues(state)
-        counts: dict[tuple[str | None, str], int] = {}
-        for other in state.messages.values():
-            place = (other.parent_id, other.role)
-            counts[place] = counts.get(place, 0) + 1
+        parents = {item.parent_id for item in shown}
+        counts = Counter((m.parent_id, m.role) for m in state.messages.values() if m.parent_id in parents)
         for item in shown:
             generation = state.generation if state.generation and state.generation.message_id == item.id else None
             editing = state.editing == item.id
