@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tools import archive, compiling, stdlib, vendor
+from tools import archive, compiling, snapshot, stdlib, vendor
 from tools.compiling import Job, compile_all
 from tools.model import download_model, has_model
 from tools.packages import install_packages
@@ -29,6 +29,7 @@ def set_up(root: Path, with_model: bool) -> None:
     _packages(root, stamps)
     _modules(root, stamps)
     _libraries(root, stamps)
+    _snapshot(root, stamps)
     if with_model and not has_model(root):
         with step("Downloading the starter model (98 MB)"):
             download_model(root)
@@ -76,6 +77,15 @@ def _libraries(root: Path, stamps: Stamps) -> None:
         with step("Copying the libraries to static/vendor/"):
             vendor.copy_libraries(root, _stdlib_archive(root))
             stamps.set("libraries", wanted)
+
+
+def _snapshot(root: Path, stamps: Stamps) -> None:
+    library, app = _stdlib_archive(root), root / archive.APP_ARCHIVE
+    wanted = hash_of(root / "package-lock.json", Path(snapshot.__file__), snapshot.SCRIPT, library, app)
+    if not stamps.is_fresh("snapshot", wanted, root / snapshot.SNAPSHOT):
+        with step("Making the snapshot that the app starts from"):
+            snapshot.make_snapshot(root, library, app, root / _FOLDER / "work")
+            stamps.set("snapshot", wanted)
 
 
 def _stdlib_archive(root: Path) -> Path:

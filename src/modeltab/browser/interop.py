@@ -8,7 +8,6 @@ from typing import Any
 
 import js
 from pyodide.ffi import JsException
-from pyscript import js_import
 
 
 def to_object(value: Any) -> Any:
@@ -28,6 +27,8 @@ def absolute(path: str) -> str:
 
 async def module(path: str) -> Any:
     """A JavaScript module beside index.html."""
+    from pyscript import js_import  # not there yet when a snapshot of Python's memory is made
+
     (loaded,) = await js_import(absolute(path))
     return loaded
 
