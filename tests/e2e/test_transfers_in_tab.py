@@ -185,9 +185,7 @@ def test_cancel_deletes_what_has_arrived(repository: str, open_app: OpenApp, ser
     expect(app.row(NAME)).to_have_count(0)
 
 
-def test_leaving_the_page_while_a_file_is_on_its_way_asks_first(
-    repository: str, open_app: OpenApp, server: FileServer
-):
+def test_leaving_the_page_while_a_file_is_on_its_way_asks_first(repository: str, open_app: OpenApp, server: FileServer):
     server.chunk_delay_s = 0.05
     app = open_app(repository, route="#/models")
     card = fetch(app, server.file_url)

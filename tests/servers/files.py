@@ -1,9 +1,9 @@
 """A server of one file under any name, as hosts of models serve it: ranges, an ETag, and every way to break off.
 
-    with FileServer(content) as server:
-        server.cuts = [1000, 5000]  # the next two answers with the file end there
-        ...  # the app fetches server.file_url
-        assert server.starts == [0, 1000, 5000]
+with FileServer(content) as server:
+    server.cuts = [1000, 5000]  # the next two answers with the file end there
+    ...  # the app fetches server.file_url
+    assert server.starts == [0, 1000, 5000]
 """
 
 from __future__ import annotations

@@ -784,4 +784,3 @@ async def test_a_copy_whose_dialog_is_closed_while_the_file_is_looked_at_is_not_
     gate.set()
     await rig.idle()
     assert (rig.state.transfers, rig.alerts, rig.state.dialog) == ((), [], None)
-

@@ -34,9 +34,7 @@ def config_to_json(connections: tuple[Connection, ...], settings: Settings) -> R
             **settings._asdict(),
             "parameters": _given(settings.parameters._asdict()),
             "prompts": [prompt._asdict() for prompt in settings.prompts],
-            "presets": [
-                {**preset._asdict(), "parameters": _given(preset.parameters._asdict())} for preset in settings.presets
-            ],
+            "presets": [{**preset._asdict(), "parameters": _given(preset.parameters._asdict())} for preset in settings.presets],
             "prices": [price_to_json(price) for price in settings.prices],
         },
     }

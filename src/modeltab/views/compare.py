@@ -41,7 +41,7 @@ _HIDDEN = Template('<h2 class="compare-hidden">{name}</h2>')
 _QUESTION = Template('<p class="compare-question">{text}</p>')
 _ANSWER = Template(
     '<article class="compare-answer" id="answer-{id}" data-role="assistant" data-status="{status}" aria-label="{name}">'
-    '{waiting}{reasoning}'
+    "{waiting}{reasoning}"
     '<div class="prose message-text" data-part="text" id="answer-text-{id}" data-markdown="{flow}">{text}</div>'
     '{error}<footer class="compare-answer-foot"><span class="message-stats" data-part="stats">{stats}</span>{copy}</footer>'
     "</article>"
