@@ -74,6 +74,7 @@ LIBRARIES = (
     # Every browser that runs the app reads WOFF2, the first of the three kinds that the style sheet names.
     Library("katex", "katex", {"dist/katex.mjs": "", "dist/katex.min.css": "katex.css"}),
     Library("katex", "katex/fonts", {"dist/fonts/*.woff2": ""}),
+    Library("@cfworker/json-schema", "json-schema", {"dist/esm/*.js": ""}),
     Library("@huggingface/jinja", "jinja", {"dist/index.js": ""}),
 )
 

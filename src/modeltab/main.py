@@ -10,15 +10,18 @@ import js
 
 from modeltab.actions import (
     commands,
+    completion,
     connections,
     context,
     conversations,
     drafts,
     keeping,
+    kept_pages,
     keys,
     live,
     navigation,
     prices,
+    structured,
     transfers,
 )
 from modeltab.actions.app import App, facts_of
@@ -31,6 +34,7 @@ from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
+from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.language_model import BrowserLanguageModel
 from modeltab.browser.local_storage import CONFIG, KEYS, LocalStorage
 from modeltab.browser.opfs import OpfsModels
@@ -86,8 +90,9 @@ async def _start() -> None:
     files = OpfsModels()
     transport = BrowserTransport(lambda: store.state.settings.offline_only)
     page = BrowserPage(on_focus=lambda element_id: drawing.focus(element_id, store.state))
+    templates = ChatTemplates()
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
-    registry = Registry(_types(transport, files), keyring.key)
+    registry = Registry(_types(transport, files, templates), keyring.key)
     tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(
         store,
@@ -106,8 +111,9 @@ async def _start() -> None:
         read_catalogue=page.read_catalogue,
         compose=compose,
         open_url=lambda url: open_url(url, transport.check_allowed),
-        templates=ChatTemplates(),
+        templates=templates,
         pdfs=PdfTexts(),
+        schemas=JsonSchemas(),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
@@ -127,6 +133,8 @@ async def _start() -> None:
     drafts.begin(app)
     context.begin(app)
     commands.begin(app)
+    completion.begin(app)
+    structured.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading
@@ -151,10 +159,10 @@ async def _start() -> None:
     app.spawn(keeping.watch(app))
 
 
-def _types(transport: BrowserTransport, files: OpfsModels) -> tuple[ConnectionType, ...]:
+def _types(transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates) -> tuple[ConnectionType, ...]:
     """Every kind of connection, in the order of the list in "Type"."""
     return (
-        in_tab.connection_type(files, WllamaEngine()),
+        in_tab.connection_type(files, WllamaEngine(), templates),
         local_llm.connection_type(transport),
         ollama.connection_type(transport),
         llama_server.connection_type(transport),
@@ -170,6 +178,7 @@ def _hidden(app: App, visible: asyncio.Event) -> None:
     """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
     visible.clear()
     drafts.keep(app)
+    kept_pages.keep(app)
 
 
 async def _stored_elsewhere(app: App, name: str, config: LocalStorage) -> None:

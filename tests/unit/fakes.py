@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 import jinja2
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from jsonschema import Draft202012Validator
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.errors import BadReply, BadRequest, Conflict, NotAModel, NotFound, WrongPassphrase
+from modeltab.domain.json_schema import Problem
 from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
@@ -144,6 +148,18 @@ class JinjaTemplates:
             raise BadReply("The chat template could not be rendered here.", "", str(error)) from None
 
 
+class PythonSchemas:
+    """Holds values against JSON schemas with Python's own validator."""
+
+    async def problems(self, schema: Mapping[str, Any], value: Any) -> tuple[Problem, ...]:
+        """What of a value does not keep to a schema."""
+        try:
+            found = list(Draft202012Validator(schema).iter_errors(value))
+        except Exception as error:  # it knows many kinds for references that lead nowhere
+            raise BadRequest("The answer could not be held against the schema.", "", str(error)) from None
+        return tuple(Problem("".join(f"/{part}" for part in error.path), error.message) for error in found)
+
+
 class FakePdfs:
     """Takes what follows a PDF's first line as its text, with a form feed between pages."""
 
@@ -228,6 +244,7 @@ class FakeEngine:
         self.info: EngineInfo | None = None
         self.trained_for = 8192
         self.steps: Sequence[Step] = (*words("Hello", " there"), stop())
+        self.completion: Sequence[Step] = (*tokens(" Paris", "."), ended())
         self.fails_to_load: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.bodies: list[Json] = []
@@ -253,9 +270,20 @@ class FakeEngine:
 
     async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The scripted answer; the log tells when it is closed before its end."""
+        async with aclosing(self._say(body, self.steps)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def complete(self, body: Json) -> AsyncGenerator[Json, None]:
+        """The scripted completion."""
+        async with aclosing(self._say(body, self.completion)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def _say(self, body: Json, steps: Sequence[Step]) -> AsyncGenerator[Json, None]:
         self.bodies.append(body)
         try:
-            for step in self.steps:
+            for step in steps:
                 await asyncio.sleep(0)
                 if isinstance(step, Exception):
                     raise step
@@ -271,6 +299,22 @@ class FakeEngine:
 def words(*texts: str) -> list[Json]:
     """Chunks of a streamed answer, one a text."""
     return [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in texts]
+
+
+def tokens(*texts: str) -> list[Json]:
+    """Chunks of a streamed completion as llama.cpp's, one a token. Each came by 3 in 4; its capitals would have by 1 in 4."""
+    return [{"choices": [{"index": 0, "text": text, "logprobs": {"content": [told(text)]}}]} for text in texts]
+
+
+def told(text: str) -> Json:
+    """What is told of a token."""
+    likely, unlikely = {"token": text, "logprob": math.log(0.75)}, {"token": text.upper() + "?", "logprob": math.log(0.25)}
+    return {**likely, "top_logprobs": [likely, unlikely]}
+
+
+def ended(reason: str = "stop") -> Json:
+    """The chunk that ends a streamed completion."""
+    return {"choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]}
 
 
 def stop(reason: str = "stop") -> Json:
@@ -302,12 +346,20 @@ class MemoryFolder:
         self._open = ("", [])
 
 
+#: The fields that are always in the page.
+FIELDS = (
+    "message",
+    *("completion-prompt", "completion-system", "completion-message"),
+    *("structured-schema", "structured-prompt"),
+)
+
+
 class FakePage:
     """The page's fields and address. A new address is told to `on_hash` a moment later, as a browser does."""
 
     def __init__(self, is_loopback: bool = True) -> None:
         self.is_loopback = is_loopback
-        self.fields: dict[str, str] = {"message": ""}
+        self.fields: dict[str, str] = dict.fromkeys(FIELDS, "")
         self.hash = "#/chat"
         self.on_hash: Callable[[str], object] = lambda hash_: None
         self.focused = ""

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
-from modeltab.actions import commands, connections, context, conversations, drafts, navigation
+from modeltab.actions import commands, completion, connections, context, conversations, drafts, navigation, structured
 from modeltab.actions.app import App, UiEvent, facts_of
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
@@ -39,6 +39,7 @@ from tests.unit.fakes import (
     FakeSurroundings,
     JinjaTemplates,
     MemoryFile,
+    PythonSchemas,
     RealVault,
     compose,
 )
@@ -92,7 +93,7 @@ class Rig:
         self._others: set[asyncio.Task[Any]] = set()
         registry = Registry(
             (
-                in_tab.connection_type(self.files, self.engine),
+                in_tab.connection_type(self.files, self.engine, JinjaTemplates()),
                 local_llm.connection_type(self.transport),
                 ollama.connection_type(self.transport),
                 llama_server.connection_type(self.transport),
@@ -119,6 +120,7 @@ class Rig:
             self.open_url,
             JinjaTemplates(),
             FakePdfs(),
+            PythonSchemas(),
             self.clock,
             self._new_id,
         )
@@ -129,6 +131,8 @@ class Rig:
         drafts.begin(self.app)
         context.begin(self.app)
         commands.begin(self.app)
+        completion.begin(self.app)
+        structured.begin(self.app)
         self.page.on_hash = lambda hash_: self.app.spawn(navigation.go(self.app, hash_))
 
     def remote_file(self, name: str, size: int, sources: tuple[str, ...], sha256: str, stamp: str) -> MemoryFile:

@@ -22,6 +22,7 @@ PARTS = {
     "icon_button": (2, "action"),
     "select": (4, "change"),
     "grouped_select": (4, "change"),
+    "model_field": (3, "change"),
     "_FORM": (9, "action"),  # a form's template, whose values are named
 }
 

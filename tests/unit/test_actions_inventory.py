@@ -20,11 +20,11 @@ from tests.servers.model_files import small_gguf
 from tests.servers.ollama import OllamaModel, ollama_server
 from tests.servers.transport import RealTransport
 from tests.unit.conftest import echo_server
-from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile
+from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile
 from tests.unit.markup import Node, parse
 from tests.unit.rig import SERVER, TAB, Rig
 
-TYPES = (in_tab.connection_type(FakeModels(), FakeEngine()), local_llm.connection_type(RealTransport()))
+TYPES = (in_tab.connection_type(FakeModels(), FakeEngine(), JinjaTemplates()), local_llm.connection_type(RealTransport()))
 
 
 def model(

@@ -31,10 +31,9 @@ from modeltab.providers.anthropic import (
     MAX_TOKENS,
     Anthropic,
     MessageReader,
-    Thinking,
     connection_type,
-    thinking_of,
 )
+from modeltab.providers.anthropic_thinking import Thinking, thinking_of
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply
 from tests.servers.transport import RealTransport, run
 from tests.servers.vendor_types import anthropic_problems, damaged, stream

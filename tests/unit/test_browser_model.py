@@ -45,9 +45,10 @@ class FakeLanguageModel:
         on_fraction(1.0)
         self.state = "available"
 
-    async def prompt(self, history: Json, text: str) -> AsyncGenerator[str, None]:
+    async def prompt(self, history: Json, text: str, schema: Json = None) -> AsyncGenerator[str, None]:
         """The steps; the log tells when it is closed before its end."""
         self.log.append((history, text))
+        self.schema = schema
         try:
             for step in self.steps:
                 await asyncio.sleep(0)

@@ -29,7 +29,8 @@ from modeltab.domain.requests import (
     Usage,
 )
 from modeltab.providers import retrying
-from modeltab.providers.gemini import DEFAULT_URL, ContentReader, Gemini, connection_type, thinking_config
+from modeltab.providers.gemini import DEFAULT_URL, ContentReader, Gemini, connection_type
+from modeltab.providers.gemini_thinking import thinking_config
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply
 from tests.servers.transport import RealTransport, run
 from tests.servers.vendor_types import damaged, gemini_problems, stream

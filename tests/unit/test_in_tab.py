@@ -15,7 +15,7 @@ from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, T
 from modeltab.providers.chat_completions import body_of
 from modeltab.providers.in_tab import NAMES, EngineInfo, InTab, connection_type
 from tests.servers.transport import run
-from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile, stop, words
+from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile, stop, words
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def tab(files: FakeModels, engine: FakeEngine) -> InTab:
     """The provider of a connection named "tab"."""
-    return InTab("tab", files, engine)
+    return InTab("tab", files, engine, JinjaTemplates())
 
 
 def say(text: str, role: str = "user") -> Message:
@@ -63,7 +63,7 @@ async def load(tab: InTab, name: str = "a.gguf", **parameters: Any) -> list[floa
 
 @pytest.mark.parametrize(("names", "text"), [((), "0 models"), (("a",), "1 model"), (("a", "b"), "2 models")])
 def test_the_tab_says_how_many_models_it_keeps(engine, names, text):
-    assert run(InTab("tab", FakeModels(*names), engine).check()) == f"{text} in this browser's storage"
+    assert run(InTab("tab", FakeModels(*names), engine, JinjaTemplates()).check()) == f"{text} in this browser's storage"
 
 
 def test_every_file_in_storage_is_a_model_on_disk(tab):
@@ -318,6 +318,6 @@ async def all_of(tab: InTab) -> list[Event]:
 
 
 def test_the_tab_is_always_there_and_has_no_address(files, engine):
-    type_ = connection_type(files, engine)
+    type_ = connection_type(files, engine, JinjaTemplates())
     assert (type_.name, type_.permanent, type_.takes_url, type_.default_url) == ("in-tab", True, False, "")
     assert run(type_.build(Connection("x", "in-tab", "X"), lambda: "").models())[0].connection_id == "x"

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 
+from modeltab.actions.completion import NUMBERS
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Column, Comparison, Outcome, Round
+from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.errors import ErrorRecord
 from modeltab.domain.exchange import Exchange, ImportPreview, Shared, SharedMessage
+from modeltab.domain.json_schema import Problem
 from modeltab.domain.messages import Conversation, Message, Stats
 from modeltab.domain.models import Model
 from modeltab.domain.prices import Price
 from modeltab.domain.requests import Parameters
+from modeltab.domain.tokens import Alternative, Token
 from modeltab.domain.transfers import Transfer
 from modeltab.files.inspect import inspect
 from modeltab.files.values import Inspection
@@ -24,6 +28,7 @@ from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
 from modeltab.sources.hugging_face import Choice, RepositoryFile
+from modeltab.state.playground import Completion, Structured
 from modeltab.state.store import (
     Alert,
     Candidate,
@@ -49,12 +54,12 @@ from modeltab.views.page import REGIONS, PageView
 from modeltab.views.parameters import FIELDS
 from tests.servers.model_files import small_gguf
 from tests.servers.transport import RealTransport
-from tests.unit.fakes import FakeEngine, FakeModels, MemoryFile
+from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile
 from tests.unit.gguf_files import run
 from tests.unit.markup import Node, parse, skeleton
 from tests.unit.test_html import TRICKY
 
-TYPES = (in_tab.connection_type(FakeModels(), FakeEngine()), local_llm.connection_type(RealTransport()))
+TYPES = (in_tab.connection_type(FakeModels(), FakeEngine(), JinjaTemplates()), local_llm.connection_type(RealTransport()))
 TAB = Connection("tab", "in-tab", "In this tab")
 SERVER = Connection("server", "local-llm", "Workshop", "http://127.0.0.1:5000/api/v1")
 FACTS = {
@@ -987,6 +992,8 @@ def everywhere(text: str) -> list[State]:
     server = SERVER._replace(name=text, base_url=text)
     model = Model("server", text, size_text=text, modified=text, details={text: text})
     answer = ANSWER._replace(text=text, reasoning=text, model=text, connection=text, status="error", error=error)
+    root = Branch("b1", model.key, text, (Token(text, -1.0, (Alternative(text, -1.0), Alternative(text, -9.0))), Token(text)))
+    made = root._replace(id="b2", parent="b1", place=0, status="error", error=error)
     state = chatting(
         QUESTION._replace(text=text),
         answer,
@@ -1013,6 +1020,22 @@ def everywhere(text: str) -> list[State]:
         menu=Menu((Suggestion(text, text, text),), note=text),
         context=ContextUse(10, 5, dropped=2, until=text),
         new_parameters=Parameters(system_prompt=text),
+        completion=Completion(model.key, dict.fromkeys(NUMBERS, text), (made, root), made.id, 0, text, False, text, error, 2),
+        structured=Structured(
+            model.key,
+            (Problem(text, text),),
+            False,
+            (text, text),
+            text,
+            text,
+            text,
+            "error",
+            model.key,
+            (Problem(text, text),),
+            True,
+            error,
+            text,
+        ),
         picker=Picker(True, ""),
         exchange=Exchange(
             ImportPreview(text, text, 2, 3, 1, 1, (text,), True, True, (text,)),
@@ -1038,6 +1061,8 @@ def everywhere(text: str) -> list[State]:
     offering = state._replace(candidates=(), choices=None, dialog=Dialog("add-model"))
     pages = [state._replace(route=Route(page)) for page in ("models", "connections", "settings", "shared")]
     compares = comparing(state, text, error)
+    writing = state._replace(structured=state.structured._replace(status="streaming"), completing=made)
+    pages += [s._replace(route=Route(f"playground-{name}")) for s in (state, writing) for name in ("completion", "structured")]
     return [state, editing, selecting, offering, *pages, *compares, *(state._replace(dialog=dialog) for dialog in dialogs)]
 
 

@@ -13,8 +13,8 @@ from modeltab.actions.ports import (
     ImageStore,
     Page,
     PdfReader,
+    SchemaValidator,
     Surroundings,
-    TemplateRenderer,
     TextFile,
 )
 from modeltab.actions.tabs import Alone, Tabs
@@ -24,7 +24,7 @@ from modeltab.domain.errors import ModelTabError, record_of
 from modeltab.domain.messages import Message
 from modeltab.exchange.values import Reading
 from modeltab.files.values import Parts
-from modeltab.providers.base import ModelFile, Provider, Transport
+from modeltab.providers.base import ModelFile, Provider, TemplateRenderer, Transport
 from modeltab.providers.registry import Registry
 from modeltab.state.drafts import Draft
 from modeltab.state.keyring import KeyRing
@@ -61,6 +61,7 @@ class App:
     :ivar live: the answer that is coming, as it is now, also while another conversation is shown; after its end, as it
         was then, until the next one begins.
     :ivar comparing: the answers of comparisons that are coming, by their ids.
+    :ivar completing: the completion of the Playground that is coming; `structuring`, its answer that keeps to a schema.
     :ivar engines: who has the turn with an engine that runs one model at a time, by the id of its connection.
     :ivar removed: conversations and messages that were deleted here and can be had again, by the id of their notice.
     :ivar query: what stands in the search box of the conversations; `state.search` is what the list shows.
@@ -73,6 +74,8 @@ class App:
     :ivar waiting_for_unlock: told whether the keys were unlocked.
     :ivar box: the conversation whose draft stands in the message box; `touched`, whether that has still to be kept.
     :ivar unkept: drafts that have still to be written, by their conversations; `told_of_drafts`, whether the browser refuses.
+    :ivar deleted_branches: the ids of the completions that were deleted here.
+    :ivar unkept_pages: what makes the records that have still to be written of pages that keep what is on them.
     :ivar working_queue: sees to the messages that wait for an answer's end.
     :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
     :ivar unwritten: what of conversations could not be written yet.
@@ -100,6 +103,7 @@ class App:
         open_url: Callable[[str], Awaitable[ModelFile]],
         templates: TemplateRenderer,
         pdfs: PdfReader,
+        schemas: SchemaValidator,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -121,11 +125,14 @@ class App:
         self.read_catalogue = read_catalogue
         self.templates = templates
         self.pdfs = pdfs
+        self.schemas = schemas
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None
         self.answering: asyncio.Task[None] | None = None
         self.comparing: dict[str, asyncio.Task[None]] = {}
+        self.completing: asyncio.Task[None] | None = None
+        self.structuring: asyncio.Task[None] | None = None
         self.engines: dict[str, asyncio.Lock] = {}
         self.removed: dict[str, Any] = {}
         self.query = ""
@@ -142,6 +149,9 @@ class App:
         self.touched = False
         self.told_of_drafts = False
         self.keeping_drafts: asyncio.Task[None] | None = None
+        self.deleted_branches: set[str] = set()
+        self.unkept_pages: dict[str, Callable[[], Any]] = {}
+        self.keeping_pages: asyncio.Task[None] | None = None
         self.working_queue: asyncio.Task[None] | None = None
         self.found: Reading | None = None
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
@@ -263,4 +273,5 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         unloads_one=memory is not None and memory.unloads_one,
         frees=memory is not None and memory.frees,
         previews=provider.preview is not None,
+        completion=provider.completes.completion if provider.completes else None,
     )

@@ -5,15 +5,15 @@ from contextlib import aclosing
 
 from modeltab.actions.answer import KEEP_EVERY, destination_of, explained, images_of, load_model, prompt_estimate, with_call
 from modeltab.actions.app import App, UiEvent
+from modeltab.actions.asking import reachable_model
 from modeltab.actions.comparisons import is_coming, keep, set_comparison
-from modeltab.actions.connections import refresh
 from modeltab.actions.engines import Turn
 from modeltab.actions.keys import ensure_unlocked
 from modeltab.domain.comparisons import Column, Comparison, Outcome, Round, answer_id, history, letter, with_outcome
 from modeltab.domain.errors import CutOff, ErrorRecord, ModelTabError, record_of
 from modeltab.domain.figures import completed
 from modeltab.domain.messages import Message, Status, title_from
-from modeltab.domain.models import Model, split_key
+from modeltab.domain.models import split_key
 from modeltab.domain.prices import cost, find, price_book
 from modeltab.domain.requests import (
     ChatRequest,
@@ -27,7 +27,6 @@ from modeltab.domain.requests import (
     Usage,
 )
 from modeltab.providers.retrying import generate
-from modeltab.state.updates import model_of
 
 _FIELD = "compare-message"
 
@@ -113,7 +112,7 @@ async def _run(app: App, comparison: Comparison, column: Column, incoming: "Inco
     turn: Turn | None = None
     try:
         await incoming.keep()
-        model = await _model(app, column.model)
+        model = await reachable_model(app, column.model)
         provider = app.provider(model.connection_id)
         try:
             await ensure_unlocked(app, app.connection(model.connection_id))
@@ -145,20 +144,6 @@ async def _run(app: App, comparison: Comparison, column: Column, incoming: "Inco
         if turn:
             turn.end()
         await incoming.close()
-
-
-async def _model(app: App, key_: str) -> Model:
-    """The model of a key; its connection is asked when it was not yet: sending is the click that it may be asked by."""
-    connection_id, name = split_key(key_)
-    app.connection(connection_id)
-    if model_of(app.state, key_) is None:
-        await ensure_unlocked(app, app.connection(connection_id))
-        await refresh(app, connection_id)
-    found = model_of(app.state, key_)
-    if found is None:
-        where = app.connection(connection_id).name
-        raise ModelTabError(f"{name} is not there now.", f"Choose another model, or look at {where} on the Connections page.")
-    return found
 
 
 class Incoming:

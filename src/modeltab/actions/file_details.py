@@ -5,8 +5,8 @@ from typing import Any
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.models import show_more
 from modeltab.domain.errors import ModelTabError, record_of
-from modeltab.files.facts import facts_of
-from modeltab.files.values import Array, Header
+from modeltab.files.facts import facts_of, special_token
+from modeltab.files.values import Header
 from modeltab.state.store import Dialog, FileDetails
 from modeltab.state.updates import model_of
 
@@ -44,8 +44,8 @@ async def details_of(app: App, subject: str, header: Header) -> FileDetails:
     context: dict[str, Any] = {
         "messages": list(EXAMPLE),
         "add_generation_prompt": True,
-        "bos_token": _token(header, "bos"),
-        "eos_token": _token(header, "eos"),
+        "bos_token": special_token(header, "bos"),
+        "eos_token": special_token(header, "eos"),
     }
     try:
         return details._replace(example=await app.templates.render(facts.chat_template, context))
@@ -57,12 +57,3 @@ def _show(app: App, details: FileDetails) -> None:
     dialog = app.state.dialog
     if dialog and (dialog.name, dialog.subject) == ("details", details.subject):  # still the one that is looked at
         app.update(file_details=details)
-
-
-def _token(header: Header, name: str) -> str:
-    """A special token's text. Of a vocabulary only the first entries are kept, so that it may be unknown: then its name."""
-    id_ = header.metadata.get(f"tokenizer.ggml.{name}_token_id")
-    tokens = header.metadata.get("tokenizer.ggml.tokens")
-    if isinstance(id_, int) and isinstance(tokens, Array) and 0 <= id_ < len(tokens.first):
-        return str(tokens.first[id_])
-    return f"<{name}>" if isinstance(id_, int) else ""

@@ -11,6 +11,8 @@ _NAMES = frozenset(name for name, _ in PLACES)
 def parse(hash_: str) -> Route:
     """A hash as a route. What is not known is the chat."""
     page, _, rest = hash_.removeprefix("#").removeprefix("/").partition("/")
+    if page == "playground" and f"{page}-{rest}" in _NAMES:  # a part of the Playground with a page of its own
+        return Route(f"{page}-{rest}")
     if page not in _NAMES:
         return Route()
     return Route(page, rest if page in ("chat", "compare", "shared") else "")

@@ -1,10 +1,11 @@
 """What actions want of the browser: the page, its storage, its files. `browser` keeps these protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from modeltab.domain.connections import AddressSpace
 from modeltab.domain.diagnosis import PageFacts, Permission
+from modeltab.domain.json_schema import Problem
 from modeltab.domain.prices import Price
 from modeltab.providers.base import ModelFile
 from modeltab.state.store import Storage
@@ -146,11 +147,14 @@ class PdfReader(Protocol):
         ...
 
 
-class TemplateRenderer(Protocol):
-    """Renders chat templates."""
+class SchemaValidator(Protocol):
+    """Holds values against JSON schemas."""
 
-    async def render(self, template: str, context: dict[str, Any]) -> str:
-        """The text that a template makes. :raises BadReply: when it cannot be rendered."""
+    async def problems(self, schema: Mapping[str, Any], value: Any) -> tuple[Problem, ...]:
+        """What of a value does not keep to a schema; nothing when all does.
+
+        :raises BadRequest: when the schema cannot be used.
+        """
         ...
 
 

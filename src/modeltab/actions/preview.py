@@ -25,7 +25,7 @@ async def open_(app: App, event: UiEvent) -> None:
     asking = Dialog("preview", busy=True)
     app.update(dialog=asking)
     try:
-        request = ChatRequest(name, _messages(app), parameters_of(app.state))
+        request = ChatRequest(name, conversation_messages(app), parameters_of(app.state))
         rendered = await preview.render(request._replace(images=await images_of(app, request)))
     except ModelTabError as error:
         done = asking._replace(busy=False, error=error.record())
@@ -37,7 +37,7 @@ async def open_(app: App, event: UiEvent) -> None:
         app.update(dialog=done)
 
 
-def _messages(app: App) -> tuple[Message, ...]:
+def conversation_messages(app: App) -> tuple[Message, ...]:
     """What would be sent now: the conversation, with what stands in the message box."""
     conversation = app.state.conversation
     messages = path(app.state.messages, conversation.leaf_id) if conversation else ()
@@ -60,7 +60,7 @@ async def template(app: App, event: UiEvent) -> None:
     values = {**dialog.values, **event.values}
     typed = Parameters(values.get("system_prompt") or None, values.get("template") or None)
     defaults = app.state.settings.parameters if dialog.subject == "conversation" else Parameters()
-    messages = _messages(app) or (Message("preview", "", None, "user", EXAMPLE, app.clock()),)
+    messages = conversation_messages(app) or (Message("preview", "", None, "user", EXAMPLE, app.clock()),)
     try:
         rendered = await provider.preview.render(ChatRequest(name, messages, overlaid(defaults, typed)))
     except ModelTabError as error:

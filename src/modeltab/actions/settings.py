@@ -41,7 +41,7 @@ def ask_erase(app: App, event: UiEvent) -> None:
 async def erase(app: App, event: UiEvent) -> None:
     """Delete all that the page keeps, then start anew."""
     app.update(dialog=None)
-    for task in [app.answering, *app.comparing.values(), *app.transfers.values()]:
+    for task in [app.answering, *app.comparing.values(), app.completing, app.structuring, *app.transfers.values()]:
         await app.cancel_and_wait(task)
     app.config.clear()
     app.keys.clear()
@@ -50,6 +50,7 @@ async def erase(app: App, event: UiEvent) -> None:
     await app.images.clear()
     app.unkept.clear()
     app.touched = False
+    app.unkept_pages.clear()
     app.drafts.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host

@@ -30,7 +30,7 @@ VIEW_RULES = {
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
-STREAMED = frozenset({"messages", "generation", "comparing"})
+STREAMED = frozenset({"messages", "generation", "comparing", "completing", "structured"})
 PAUSE_MS = 50
 #: The least pause as a multiple of what the drawing took: what takes long is drawn less often.
 REST = 4

@@ -83,8 +83,15 @@ class WllamaEngine:
         if wllama is not None:
             await wllama.exit()
 
-    async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
+    def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The chunks of a streamed chat completion."""
+        return self._answer("createChatCompletion", body)
+
+    def complete(self, body: Json) -> AsyncGenerator[Json, None]:
+        """The chunks of a streamed completion."""
+        return self._answer("createCompletion", body)
+
+    async def _answer(self, method: str, body: Json) -> AsyncGenerator[Json, None]:
         if self._wllama is None:
             raise EngineFailed("No model is loaded in this tab.", "Send the message again.")
         controller = js.AbortController.new()
@@ -92,13 +99,13 @@ class WllamaEngine:
         options = to_object({**body, "stream": True})
         options.onData = chunks.push.bind(chunks)
         options.abortSignal = controller.signal
-        self._work = work = asyncio.ensure_future(self._run(self._work, options))
+        self._work = work = asyncio.ensure_future(self._run(self._work, method, options))
         pause = FIRST_LOOK
         try:
             while not work.done() or chunks.length:
                 await asyncio.wait([work], timeout=pause)
                 for chunk in from_object(chunks.splice(0)):
-                    if any(choice.get("delta", {}).get("content") for choice in chunk.get("choices", ())):
+                    if any(choice.get("text") or choice.get("delta", {}).get("content") for choice in chunk.get("choices", ())):
                         pause = LATER_LOOKS
                     yield chunk
             error = work.result()
@@ -108,12 +115,12 @@ class WllamaEngine:
             # The engine looks at the signal between tokens. Nobody waits for that here; the next request does.
             controller.abort()
 
-    async def _run(self, before: "asyncio.Future[str | None] | None", options: Any) -> str | None:
+    async def _run(self, before: "asyncio.Future[str | None] | None", method: str, options: Any) -> str | None:
         """One completion, after the one before it has let go of the engine; the error's text if it fails."""
         if before is not None:
             await before
         try:
-            await self._wllama.createChatCompletion(options)
+            await getattr(self._wllama, method)(options)
         except JsException as error:
             return error_text(error)
         return None

@@ -40,7 +40,7 @@ class BrowserLanguageModel:
             progress.destroy()
             monitor.destroy()
 
-    async def prompt(self, history: Json, text: str) -> AsyncGenerator[str, None]:
+    async def prompt(self, history: Json, text: str, schema: Json = None) -> AsyncGenerator[str, None]:
         """The answer in pieces."""
         controller = js.AbortController.new()
         session: Any = None
@@ -48,7 +48,7 @@ class BrowserLanguageModel:
             options = to_object({"initialPrompts": history})
             options.signal = controller.signal
             session = await js.LanguageModel.create(options)
-            asked = to_object({})
+            asked = to_object({} if schema is None else {"responseConstraint": schema})
             asked.signal = controller.signal
             reader = session.promptStreaming(text, asked).getReader()
             while not (step := await reader.read()).done:

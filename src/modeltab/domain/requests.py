@@ -9,6 +9,7 @@ from modeltab.domain.messages import Message
 from modeltab.domain.parameters import REASONING_EFFORTS as REASONING_EFFORTS
 from modeltab.domain.parameters import Parameters as Parameters
 from modeltab.domain.parameters import ParameterValue as ParameterValue
+from modeltab.domain.tokens import Token
 
 #: How an answer ended, whatever the API calls it.
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "other"]
@@ -18,18 +19,40 @@ class ChatRequest(NamedTuple):
     """One request for an answer: the path of messages that ends with the person's.
 
     :param images: the bytes of the messages' images, by their digests.
+    :param schema: the JSON Schema that the answer has to keep to; None for an answer in words.
+    :param n_alternatives: how many of the likeliest tokens to tell for each place, 0 for no probabilities at all.
     """
 
     model: str
     messages: tuple[Message, ...]
     parameters: Parameters = Parameters()
     images: Mapping[str, bytes] = {}
+    schema: Mapping[str, Any] | None = None
+    n_alternatives: int = 0
+
+
+class CompletionRequest(NamedTuple):
+    """One request for more of a text, which goes to the model as it is.
+
+    :param n_alternatives: see `ChatRequest`.
+    """
+
+    model: str
+    prompt: str
+    parameters: Parameters = Parameters()
+    n_alternatives: int = 0
 
 
 class TextDelta(NamedTuple):
     """More of the answer's text."""
 
     text: str
+
+
+class TokenProbabilities(NamedTuple):
+    """How likely the tokens were whose text comes next. Only asked for with `n_alternatives`, and never the text itself."""
+
+    tokens: tuple[Token, ...]
 
 
 class ReasoningDelta(NamedTuple):
@@ -92,7 +115,7 @@ class Finished(NamedTuple):
     provider_data: Mapping[str, Any] = {}
 
 
-Event = TextDelta | ReasoningDelta | ToolCallDelta | Progress | Retrying | Usage | Finished
+Event = TextDelta | TokenProbabilities | ReasoningDelta | ToolCallDelta | Progress | Retrying | Usage | Finished
 
 
 def extra_fields(text: str | None) -> dict[str, Any]:

@@ -36,6 +36,21 @@ def facts_of(header: Header) -> ModelFacts:
     )
 
 
+def chat_template_of(header: Header) -> str:
+    """The chat template exactly as it stands in a file, empty where there is none."""
+    template = header.metadata.get("tokenizer.chat_template")
+    return template if isinstance(template, str) else ""
+
+
+def special_token(header: Header, name: str) -> str:
+    """The text of "bos" or "eos". Of a vocabulary only the first entries are kept, so that it may be unknown: then its name."""
+    id_ = header.metadata.get(f"tokenizer.ggml.{name}_token_id")
+    tokens = header.metadata.get("tokenizer.ggml.tokens")
+    if isinstance(id_, int) and isinstance(tokens, Array) and 0 <= id_ < len(tokens.first):
+        return str(tokens.first[id_])
+    return f"<{name}>" if isinstance(id_, int) else ""
+
+
 def shard_name(name: str) -> tuple[str, int, int] | None:
     """What a file's name says of parts: (the model's name, which part, of how many), or None."""
     match = _SHARD_NAME.fullmatch(name)

@@ -5,10 +5,9 @@ what is new in each model, and the types of its Python package 2.14, looked up i
 """
 
 import json
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from modeltab.domain.connections import Connection, host_of
@@ -26,6 +25,7 @@ from modeltab.domain.requests import (
     Usage,
     extra_fields,
 )
+from modeltab.providers.anthropic_thinking import at, thinking_of
 from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
 from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import turns
@@ -82,17 +82,6 @@ ADVICE = {
 }
 
 
-class Thinking(NamedTuple):
-    """How a model is told to think.
-
-    :param adaptive: whether it decides itself how much, by an effort; if not, it wants a number of tokens.
-    :param off: the type that turns it off, empty for a model that always thinks.
-    """
-
-    adaptive: bool
-    off: str
-
-
 class Anthropic(Provider):
     """An API that speaks Anthropic's Messages."""
 
@@ -100,7 +89,9 @@ class Anthropic(Provider):
         streaming=True,
         parameters=frozenset({"system_prompt", "max_tokens", "reasoning", "extra_json", *NAMES}),
         defaults={"max_tokens": MAX_TOKENS},
+        reasons={"completion": "Anthropic's Messages API answers messages only."},
         images=True,
+        schema=True,
     )
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
@@ -200,6 +191,9 @@ class Anthropic(Provider):
             if value is not None:
                 body[name] = value
         body.update(self._length_and_thinking(request.model, parameters.max_tokens, parameters.reasoning))
+        if request.schema is not None:
+            kept_to = {"type": "json_schema", "schema": dict(request.schema)}
+            body["output_config"] = {**body.get("output_config", {}), "format": kept_to}
         extra = extra_fields(parameters.extra_json)
         if isinstance(extra.get("output_config"), dict):  # an effort and a format of the person's own are one object
             extra["output_config"] = {**body.get("output_config", {}), **extra["output_config"]}
@@ -231,34 +225,9 @@ def _headers(key: str) -> dict[str, str]:
     return {**HEADERS, "x-api-key": key} if key else dict(HEADERS)
 
 
-#: claude-opus-4-6, claude-3-7-sonnet-20250219, claude-sonnet-5, anthropic/claude-opus-4.7; a date is no version.
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?![\d.])")
-
-
-def thinking_of(name: str, told: Mapping[str, Json]) -> Thinking:
-    """How a model is told to think: as the list of models tells it, else by the version in its name."""
-    name = name.lower()
-    types = _at(told, "capabilities", "thinking", "types")
-    if types:
-        off = next((type_ for type_ in ("disabled", "between_tools") if _at(types, type_).get("supported")), "")
-        return Thinking(bool(_at(types, "adaptive").get("supported")), off)
-    found = _VERSION.search(name)
-    version = (int(found[1]), int(found[2] or 0)) if found else (0, 0)
-    if "fable" in name or "mythos" in name or ("opus" in name and version >= (5, 5)):
-        return Thinking(True, "")
-    return Thinking(version >= (4, 6), "between_tools" if "sonnet" in name and version >= (5, 5) else "disabled")
-
-
-def _at(value: Json, *names: str) -> Mapping[str, Json]:
-    """An object inside another; empty where it is none."""
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
 def _kept(message: Message | None, model: str) -> list[Json]:
     """What the same model thought before this answer, as it came."""
-    data = _at(message.provider_data, "anthropic") if message and message.role == "assistant" else {}
+    data = at(message.provider_data, "anthropic") if message and message.role == "assistant" else {}
     blocks = data.get("thinking") if data.get("model") == model else None
     return [dict(block) for block in blocks if isinstance(block, Mapping)] if isinstance(blocks, list | tuple) else []
 
@@ -298,14 +267,14 @@ class MessageReader:
         if kind == "error" or chunk.get("error"):
             raise error_in_stream(chunk)
         if kind == "message_start":
-            return self._figures(_at(chunk, "message", "usage"))
+            return self._figures(at(chunk, "message", "usage"))
         if kind == "content_block_start":
-            return self._begin(_count(chunk.get("index")), _at(chunk, "content_block"))
+            return self._begin(_count(chunk.get("index")), at(chunk, "content_block"))
         if kind == "content_block_delta":
-            return self._go_on(_count(chunk.get("index")), _at(chunk, "delta"))
+            return self._go_on(_count(chunk.get("index")), at(chunk, "delta"))
         if kind == "message_delta":
-            self._native = str(_at(chunk, "delta").get("stop_reason") or self._native)
-            return self._figures(_at(chunk, "usage"))
+            self._native = str(at(chunk, "delta").get("stop_reason") or self._native)
+            return self._figures(at(chunk, "usage"))
         if kind == "message_stop":
             return [self._end()]
         return self._whole(chunk) if kind == "message" else []
@@ -345,7 +314,7 @@ class MessageReader:
         """The figures so far: each event repeats those that have grown, so the latest of each counts."""
         if not usage:
             return []
-        figures = {**usage, "thinking_tokens": _at(usage, "output_tokens_details").get("thinking_tokens")}
+        figures = {**usage, "thinking_tokens": at(usage, "output_tokens_details").get("thinking_tokens")}
         self._usage.update({name: value for name, value in figures.items() if type(value) is int})
         cached = self._usage.get("cache_read_input_tokens", 0)
         prompt = self._usage.get("input_tokens")
@@ -361,7 +330,7 @@ class MessageReader:
         for index, block in enumerate(blocks if isinstance(blocks, list) else ()):
             events += self._begin(index, block if isinstance(block, dict) else {})
         self._native = str(message.get("stop_reason") or "")
-        return [*events, *self._figures(_at(message, "usage")), self._end()]
+        return [*events, *self._figures(at(message, "usage")), self._end()]
 
     def _end(self) -> Finished:
         self.finished = True
@@ -377,7 +346,7 @@ def _count(value: object) -> Any:
 
 def error_in_stream(chunk: Mapping[str, Json]) -> ModelTabError:
     """The error that an event is: the status was 200 by then, so its type tells what kind it is."""
-    error = _at(chunk, "error")
+    error = at(chunk, "error")
     status = STATUSES.get(str(error.get("type"))) or _count(error.get("code"))
     what = words_of(chunk) or "The server sent an error in the middle of its answer"
     return error_of(status if status >= 400 else 500, what, ADVICE, str(chunk)[:400])

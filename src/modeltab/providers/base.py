@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event, Parameters, ParameterValue
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Parameters, ParameterValue
 from modeltab.files.fit import EngineKind
 from modeltab.files.values import Header
 
@@ -97,9 +97,12 @@ class Capabilities(NamedTuple):
 
     :param parameters: names of fields of `Parameters`.
     :param defaults: what applies where a person sets nothing, as far as the API documents it.
-    :param reasons: why a parameter is not taken, by its name, where there is more to say than that it is not.
+    :param reasons: why a parameter is not taken, by its name, where there is more to say than that it is not; also why
+        there is no "schema" and no "completion".
     :param continues: whether it goes on where an answer of its own was cut off.
     :param images: whether a message may have images.
+    :param schema: whether an answer can be held to a JSON schema.
+    :param alternatives: of how many tokens it tells at most, for each place, how likely they were; 0 for none.
     """
 
     streaming: bool
@@ -108,6 +111,8 @@ class Capabilities(NamedTuple):
     reasons: Mapping[str, str] = {}
     continues: bool = False
     images: bool = False
+    schema: bool = False
+    alternatives: int = 0
 
 
 class ModelHost(Protocol):
@@ -295,6 +300,27 @@ class PromptPreview(Protocol):
         ...
 
 
+class TemplateRenderer(Protocol):
+    """Renders chat templates."""
+
+    async def render(self, template: str, context: dict[str, Any]) -> str:
+        """The text that a template makes. :raises BadReply: when it cannot be rendered."""
+        ...
+
+
+class TextCompletion(Protocol):
+    """Completes text as it is, without a chat template.
+
+    :ivar completion: what of it `complete` takes: parameters and, as `alternatives`, how many it tells of.
+    """
+
+    completion: Capabilities
+
+    def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """Go on with a text. Closing the iterator, or cancelling the task, stops the work."""
+        ...
+
+
 class Provider(Protocol):
     """One API, bound to one connection."""
 
@@ -310,6 +336,7 @@ class Provider(Protocol):
     model_details: ModelDetails | None = None
     headers: ModelHeaders | None = None
     preview: PromptPreview | None = None
+    completes: TextCompletion | None = None
 
     async def check(self) -> str:
         """Whether the API answers and takes the key, in words for a person: its name and version, as far as it tells.

@@ -39,10 +39,11 @@ class LanguageModel(Protocol):
         """
         ...
 
-    def prompt(self, history: Json, text: str) -> AsyncGenerator[str, None]:
+    def prompt(self, history: Json, text: str, schema: Json = None) -> AsyncGenerator[str, None]:
         """The answer's text in pieces. Closing it stops the model.
 
         :param history: what was said before, [{"role", "content"}, …].
+        :param schema: the JSON Schema that the answer has to keep to, None for an answer in words.
         :raises EngineFailed: when the browser refuses.
         """
         ...
@@ -58,6 +59,7 @@ class BrowserModel(Provider):
             name: "Browsers let no page set this."
             for name in ("temperature", "max_tokens", "top_p", "top_k", "seed", "n_ctx", "reasoning", "extra_json")
         },
+        schema=True,
     )
     loads = False  # a session of its own for each answer, so there is nothing to do before the first but the download
     loads_first = True
@@ -111,7 +113,8 @@ class BrowserModel(Provider):
         history = [{"role": turn.role, "content": turn.text} for turn in spoken[:-1] if turn.role != "system"]
         if request.parameters.system_prompt:
             history.insert(0, {"role": "system", "content": request.parameters.system_prompt})
-        async with aclosing(self._model.prompt(history, spoken[-1].text)) as pieces:
+        schema = None if request.schema is None else dict(request.schema)
+        async with aclosing(self._model.prompt(history, spoken[-1].text, schema)) as pieces:
             async for piece in pieces:
                 yield TextDelta(piece)
         yield Finished("stop")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modeltab.domain.errors import BadReply, ModelTabError, ServerFailed
+from modeltab.domain.json_schema import is_strict
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
@@ -16,6 +17,7 @@ from modeltab.domain.requests import (
     FinishReason,
     Progress,
     ReasoningDelta,
+    TokenProbabilities,
     ToolCallDelta,
     Usage,
     extra_fields,
@@ -24,6 +26,7 @@ from modeltab.providers.base import Json
 from modeltab.providers.content import turns
 from modeltab.providers.http import error_of, words_of
 from modeltab.providers.think_tags import ThinkTags
+from modeltab.providers.token_logprobs import tokens_of
 
 #: The APIs' words for how an answer ended → ours. Compared in lower case.
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -32,6 +35,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
     **dict.fromkeys(("tool_calls", "function_call", "tool_use"), "tool_calls"),
     **dict.fromkeys(("content_filter", "refusal", "safety"), "content_filter"),
 }
+#: What a schema is called in a request; APIs want a name, and show it to the model.
+SCHEMA_NAME = "answer"
 _FAILED = frozenset({"error", "network_error"})
 
 
@@ -59,11 +64,20 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
     """
     parameters = request.parameters
     body: dict[str, Json] = {"messages": messages_of(request, takes_images)}
+    if request.schema is not None:
+        body["response_format"] = {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, **schema_of(request.schema)}}
+    if request.n_alternatives:
+        body.update(logprobs=True, top_logprobs=request.n_alternatives)
     for name, field in names.items():
         value = getattr(parameters, name)
         if value is not None:
             body[field] = value
     return {**body, **fields, **extra_fields(parameters.extra_json)}
+
+
+def schema_of(schema: Mapping[str, Any]) -> dict[str, Json]:
+    """A schema with whether it is one that "strict" takes, which holds every answer to it; others are kept to mostly."""
+    return {"schema": dict(schema), **({"strict": True} if is_strict(schema) else {})}
 
 
 class ChatCompletionReader:
@@ -109,6 +123,9 @@ class ChatCompletionReader:
         # A reply in one piece has a message; some streams repeat the whole as one at their end.
         delta = choice.get("delta") or (None if self._said else choice.get("message")) or {}
         events: list[Event] = []
+        tokens = tokens_of(choice.get("logprobs"))
+        if tokens:
+            events.append(TokenProbabilities(tokens))
         reasoning, text = _parts_of(delta)
         if reasoning:
             events.append(ReasoningDelta(reasoning))

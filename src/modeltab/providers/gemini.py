@@ -22,6 +22,7 @@ from modeltab.domain.requests import (
     FinishReason,
     ReasoningDelta,
     TextDelta,
+    TokenProbabilities,
     ToolCallDelta,
     Usage,
     extra_fields,
@@ -29,18 +30,15 @@ from modeltab.domain.requests import (
 from modeltab.providers.base import Capabilities, HttpResponse, Json, KeySource, Provider, Transport
 from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
+from modeltab.providers.gemini_thinking import thinking_config
 from modeltab.providers.http import ADVICE_KEY, Endpoint, error_of, retry_delay_of, words_of
+from modeltab.providers.token_logprobs import gemini_tokens
 
 HOST = "generativelanguage.googleapis.com"
 DEFAULT_URL = f"https://{HOST}/v1beta"
 
 #: What the parameters are called in `generationConfig`.
 NAMES = {"temperature": "temperature", "top_p": "topP", "top_k": "topK", "max_tokens": "maxOutputTokens", "seed": "seed"}
-#: How many tokens of thought an effort is worth, for models that want a number. The highest is the most that all take.
-BUDGETS = {"off": 0, "low": 1024, "medium": 8192, "high": 24576}
-#: Gemini 2.5 Pro always thinks; this is its least.
-LEAST_PRO_BUDGET = 128
-
 _FILTERS = ("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION", "MODEL_ARMOR")
 _IMAGE_FILTERS = ("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION")
 FINISH_REASONS: Mapping[str, FinishReason] = {
@@ -79,7 +77,12 @@ class Gemini(Provider):
     """The Gemini API."""
 
     capabilities = Capabilities(
-        streaming=True, parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}), images=True
+        streaming=True,
+        parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}),
+        reasons={"completion": "Gemini answers messages only."},
+        images=True,
+        schema=True,
+        alternatives=20,
     )
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
@@ -162,6 +165,10 @@ class Gemini(Provider):
         values: dict[str, Json] = {field: getattr(parameters, name) for name, field in NAMES.items()}
         thinks = self._thinks.get(request.model.removeprefix("models/"))
         values["thinkingConfig"] = thinking_config(request.model, parameters.reasoning, thinks) or None
+        if request.schema is not None:
+            values.update(responseMimeType="application/json", responseJsonSchema=dict(request.schema))
+        if request.n_alternatives:
+            values.update(responseLogprobs=True, logprobs=request.n_alternatives)
         config = {field: value for field, value in values.items() if value is not None}
         if config:
             body["generationConfig"] = config
@@ -196,33 +203,6 @@ def _model(connection_id: str, entry: Mapping[str, Json]) -> Model:
         if entry.get(field):
             details[label] = f"{entry[field]} tokens"
     return Model(connection_id, _short(entry), state="Remote", details=details)
-
-
-def thinking_config(model: str, effort: str | None, thinks: bool | None) -> dict[str, Json]:
-    """What asks a model for that much thought; empty where nothing is asked, or a model has nothing to turn off.
-
-    Gemini 2.5 takes a number of tokens, later ones a level. Which levels there are differs: "low" and "high" all have.
-
-    :param thinks: whether it thinks at all, None when the list of models has not told.
-    """
-    if not effort:
-        return {}
-    name = model.lower()
-    found = re.search(r"gemini-(\d+)(?:\.(\d+))?", name)
-    # A name without a version, such as gemini-flash-latest, is that of a late one.
-    version = (int(found[1]), int(found[2] or 0)) if found else (99, 0)
-    if effort == "off" and (thinks is False or version < (2, 5)):
-        return {}
-    shown = {"includeThoughts": effort != "off"}
-    if version < (3, 0):
-        least = LEAST_PRO_BUDGET if "pro" in name else 0
-        return {"thinkingBudget": max(BUDGETS.get(effort, -1), least if effort == "off" else -1), **shown}
-    level = effort
-    if effort == "off":  # none of them stops altogether; 3.7 Flash and later refuse "minimal"
-        level = "minimal" if "flash" in name and version < (3, 7) else "low"
-    elif effort == "medium" and version == (3, 0) and "pro" in name:
-        level = "high"
-    return {"thinkingLevel": level, **shown}
 
 
 def _merged(body: Mapping[str, Json], extra: Mapping[str, Json]) -> dict[str, Json]:
@@ -307,7 +287,8 @@ class ContentReader:
     def _candidate(self, candidate: Mapping[str, Json]) -> list[Event]:
         content = candidate.get("content")
         parts = content.get("parts") if isinstance(content, dict) else None
-        events: list[Event] = []
+        tokens = gemini_tokens(candidate.get("logprobsResult"))
+        events: list[Event] = [TokenProbabilities(tokens)] if tokens else []
         for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict):
                 events += self._part(part)

@@ -8,18 +8,15 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple, Protocol
 
-from modeltab.domain.errors import EngineFailed, NotAModel, NotFound
+from modeltab.domain.errors import BadReply, EngineFailed, NotAModel, NotFound
 from modeltab.domain.models import Model
-from modeltab.domain.requests import (
-    ChatRequest,
-    Event,
-    Parameters,
-)
-from modeltab.files.facts import shard_name
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Parameters
+from modeltab.files.facts import chat_template_of, shard_name, special_token
 from modeltab.files.fit import EngineKind
 from modeltab.files.gguf import read_header
 from modeltab.files.values import Header
 from modeltab.files.words import listing
+from modeltab.providers import text_completions
 from modeltab.providers.base import (
     Capabilities,
     Json,
@@ -32,11 +29,15 @@ from modeltab.providers.base import (
     OnFraction,
     OnStep,
     PartialFiles,
+    PromptPreview,
     Provider,
+    RenderedPrompt,
+    TemplateRenderer,
+    TextCompletion,
     Trash,
     Unfinished,
 )
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.chat_completions import ChatCompletionReader, body_of, messages_of
 from modeltab.providers.connection_type import ConnectionType
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
@@ -118,7 +119,13 @@ class Engine(Protocol):
         """An OpenAI chat completion's chunks. Closing the iterator stops the generation."""
         ...
 
+    def complete(self, body: Json) -> AsyncGenerator[Json, None]:
+        """The chunks of an OpenAI completion, `/completions`. Closing the iterator stops the generation."""
+        ...
 
+
+#: The engine tells of as many tokens as it is asked for; a page shows no more than these.
+MOST_ALTERNATIVES = 50
 #: What the engine calls the parameters that it takes.
 NAMES = {name: name for name in ("temperature", "max_tokens", "top_p", "top_k", "seed")}
 
@@ -131,6 +138,14 @@ class InTab(Provider):
         parameters=frozenset({"system_prompt", "n_ctx", "extra_json", *NAMES}),
         continues=True,
         defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
+        schema=True,
+        alternatives=MOST_ALTERNATIVES,
+    )
+    completion = Capabilities(
+        streaming=True,
+        parameters=frozenset({"n_ctx", "extra_json", *NAMES}),
+        defaults={"temperature": 0.8, "top_p": 0.95, "top_k": 40, "n_ctx": DEFAULT_CONTEXT},
+        alternatives=MOST_ALTERNATIVES,
     )
     max_file_bytes: int | None = None
     takes_shards = True
@@ -142,10 +157,11 @@ class InTab(Provider):
     unloads_one = True
     frees = True
 
-    def __init__(self, connection_id: str, store: ModelStore, engine: Engine) -> None:
+    def __init__(self, connection_id: str, store: ModelStore, engine: Engine, templates: TemplateRenderer) -> None:
         self._connection_id = connection_id
         self._store = store
         self._engine = engine
+        self._templates = templates
         self._one_load = asyncio.Lock()
         self._loading = ""
         self._deleted: dict[str, list[str]] = {}
@@ -156,6 +172,8 @@ class InTab(Provider):
         self.headers: ModelHeaders | None = self
         self.files: ModelFiles | None = self
         self.memory: ModelMemory | None = self
+        self.preview: PromptPreview | None = self
+        self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
@@ -248,6 +266,29 @@ class InTab(Provider):
         for event in reader.end(end_mark=False):
             yield event
 
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """Go on with a text as it is. The model is loaded already, as for `generate`."""
+        body = text_completions.body_of(request, NAMES, return_progress=True)
+        async with aclosing(text_completions.completed(self._engine.complete(body))) as events:
+            async for event in events:
+                yield event
+
+    async def render(self, request: ChatRequest) -> RenderedPrompt:
+        """What the template in the model's file makes of the messages. Nothing is loaded for it, so nothing is counted."""
+        header = await self.header(request.model)
+        template = chat_template_of(header)
+        if not template:
+            raise BadReply(f"{request.model} has no chat template in its file.", "Write the prompt as the model wants it.")
+        context = {
+            "messages": messages_of(request, takes_images=False),
+            "add_generation_prompt": True,
+            "bos_token": special_token(header, "bos"),
+            "eos_token": special_token(header, "eos"),
+        }
+        info = self._engine.info
+        n_ctx = info.n_ctx if info and info.name == request.model else None
+        return RenderedPrompt(await self._templates.render(template, context), None, n_ctx)
+
     async def _models(self) -> dict[str, list[StoredFile]]:
         """The stored files by the model that they are of, parts in their order. It is named by its first part."""
         models: dict[str, list[StoredFile]] = {}
@@ -317,13 +358,13 @@ def _fits(info: EngineInfo | None, name: str, n_ctx: int) -> bool:
     return n_ctx in (info.n_ctx, info.asked_ctx) or n_ctx > info.n_ctx_train == info.n_ctx
 
 
-def connection_type(store: ModelStore, engine: Engine) -> ConnectionType:
+def connection_type(store: ModelStore, engine: Engine, templates: TemplateRenderer) -> ConnectionType:
     """The type for the registry."""
     return ConnectionType(
         "in-tab",
         "In this tab",
         takes_url=False,
         permanent=True,
-        build=lambda connection, key: InTab(connection.id, store, engine),
+        build=lambda connection, key: InTab(connection.id, store, engine, templates),
         about="Models that run in this browser tab. Nothing leaves this machine.",
     )

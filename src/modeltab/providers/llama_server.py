@@ -14,7 +14,8 @@ from modeltab.domain.connections import Connection
 from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, ModelTabError, NotFound, ServerFailed
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
+from modeltab.providers import text_completions
 from modeltab.providers.base import (
     Capabilities,
     Json,
@@ -26,6 +27,7 @@ from modeltab.providers.base import (
     PromptPreview,
     Provider,
     RenderedPrompt,
+    TextCompletion,
     Transport,
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
@@ -36,6 +38,8 @@ from modeltab.providers.llama_router import LOAD_FAILED, Router
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 
+#: It tells of as many tokens as it is asked for; a page shows no more than these.
+MOST_ALTERNATIVES = 50
 #: What the parameters are called.
 NAMES = {name: name for name in ("temperature", "max_tokens", "top_p", "top_k", "seed")}
 _AT_START = "llama-server is started with it: {option}."
@@ -50,7 +54,10 @@ CAPABILITIES = Capabilities(
     },
     continues=True,  # it goes on after a last message that is the model's own (--no-prefill-assistant turns that off)
     images=True,
+    schema=True,
+    alternatives=MOST_ALTERNATIVES,
 )
+COMPLETION = Capabilities(streaming=True, parameters=frozenset({"extra_json", *NAMES}), alternatives=MOST_ALTERNATIVES)
 
 #: What to do, by the beginning of the server's own words.
 ADVICE = {
@@ -81,6 +88,8 @@ class LlamaServer(Provider):
         self.downloads: ModelDownloads | None = None
         self.model_details: ModelDetails | None = self
         self.preview: PromptPreview | None = self
+        self.completion = COMPLETION
+        self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """GET /health, which needs no key and tells of a model that still loads; GET /props, which needs the key."""
@@ -169,6 +178,14 @@ class LlamaServer(Provider):
             raise
         for event in reader.end(end_mark):
             yield event
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """POST /v1/completions, streamed: the text goes to the model as it is, special tokens in it included."""
+        fields = {"model": self._id(request.model), "stream": True, "return_progress": True}
+        body = text_completions.body_of(request, NAMES, stream_options={"include_usage": True}, **fields)
+        async with aclosing(text_completions.completed(self._endpoint.sse("/v1/completions", body))) as events:
+            async for event in events:
+                yield event
 
     async def _n_ctx(self, query: str) -> int | None:
         """The size of the context, None where the server does not tell."""

@@ -6,13 +6,14 @@ out, and the whole text comes back as one event. It cannot be told to stop; endi
 
 import re
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from urllib.parse import quote
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, ServerFailed
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, Usage
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Finished, Parameters, TextDelta, Usage
 from modeltab.files.fit import EngineKind
 from modeltab.providers.base import (
     Capabilities,
@@ -26,6 +27,7 @@ from modeltab.providers.base import (
     PromptPreview,
     Provider,
     RenderedPrompt,
+    TextCompletion,
     Transport,
 )
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
@@ -57,6 +59,16 @@ class LocalLlm(Provider):
         streaming=False,
         parameters=frozenset({"system_prompt", "template", "temperature", "n_gpu_layers", "n_batch"}),
         defaults={"temperature": 0.6, "n_gpu_layers": 40, "n_batch": 512},
+        reasons={"schema": "The Local LLM API has no field for a schema."},
+    )
+    completion = Capabilities(
+        streaming=False,
+        parameters=frozenset({"temperature", "n_gpu_layers", "n_batch"}),
+        reasons={
+            "max_tokens": "The Local LLM API has no field for it: the server decides.",
+            "seed": "The Local LLM API has no field for it.",
+            "alternatives": "The Local LLM API tells no probabilities.",
+        },
     )
     max_file_bytes: int | None = 10 * 1024**3
     takes_shards = False
@@ -76,6 +88,7 @@ class LocalLlm(Provider):
         self.uploads: ModelUploads | None = self
         self.memory: ModelMemory | None = self
         self.preview: PromptPreview | None = self
+        self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """GET /health: the service's name and version, when it says that it is healthy."""
@@ -140,11 +153,19 @@ class LocalLlm(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /generate."""
-        parameters = request.parameters
-        sent: dict[str, Json] = {
-            "question": render_question(request),
-            "model_name": request.model,
-        }
+        async with aclosing(self._answer(render_question(request), request.model, request.parameters)) as events:
+            async for event in events:
+                yield event
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """POST /generate with a template that is nothing but the question: then the text goes to the model as it is."""
+        bare = request.parameters._replace(template="{question}")
+        async with aclosing(self._answer(request.prompt, request.model, bare)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(self, question: str, model: str, parameters: Parameters) -> AsyncGenerator[Event, None]:
+        sent: dict[str, Json] = {"question": question, "model_name": model}
         for name in ("template", "n_gpu_layers", "n_batch", "temperature"):
             value = getattr(parameters, name)
             if value is not None:

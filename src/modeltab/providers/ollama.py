@@ -13,7 +13,7 @@ from modeltab.domain.connections import Connection, host_of
 from modeltab.domain.diagnosis import Recipe
 from modeltab.domain.errors import BadReply, BadRequest, CutOff, NotFound, ServerFailed
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event, Parameters
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Parameters
 from modeltab.files.values import Header
 from modeltab.providers.base import (
     Capabilities,
@@ -29,11 +29,20 @@ from modeltab.providers.base import (
     ModelUploads,
     OnFraction,
     Provider,
+    TextCompletion,
     Transport,
 )
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.http import Endpoint, bearer
-from modeltab.providers.ollama_chat import PARAMETERS, ChatReader, body_of, error_in_line, options_of
+from modeltab.providers.ollama_chat import (
+    PARAMETERS,
+    ChatReader,
+    CompletionReader,
+    body_of,
+    completion_body_of,
+    error_in_line,
+    options_of,
+)
 from modeltab.providers.ollama_models import Layers, details_of, entries_of, header_of, listed, name_of
 from modeltab.providers.ollama_uploads import Digests, Uploads
 
@@ -54,13 +63,18 @@ ADVICE = {
     "pull model manifest": "Check the name: like llama3.2:1b, or hf.co/user/repo:Q4_K_M for a model on Hugging Face.",
     "server busy": "Wait a little, then try again: Ollama's queue is full.",
 }
+#: Of so many tokens Ollama tells at most.
+MOST_ALTERNATIVES = 20
 _NO_THINKING = "Set Reasoning back to the model's own in Parameters, or choose a model that thinks."
 
 
 class Ollama(Provider):
     """An Ollama at `base_url`."""
 
-    capabilities = Capabilities(streaming=True, parameters=PARAMETERS, images=True)
+    capabilities = Capabilities(streaming=True, parameters=PARAMETERS, images=True, schema=True, alternatives=MOST_ALTERNATIVES)
+    completion = Capabilities(
+        streaming=True, parameters=PARAMETERS - {"system_prompt", "reasoning"}, alternatives=MOST_ALTERNATIVES
+    )
     syncs = True
     loads = True
     loads_first = False
@@ -83,6 +97,7 @@ class Ollama(Provider):
         self.downloads: ModelDownloads | None = self
         self.model_details: ModelDetails | None = self
         self.headers: ModelHeaders | None = self
+        self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """GET /api/version."""
@@ -177,17 +192,30 @@ class Ollama(Provider):
             async for event in events:
                 yield event
 
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """POST /api/generate without a template, streamed."""
+        reader = CompletionReader(ADVICE)
+        async with aclosing(self._answer("/api/generate", completion_body_of(request), reader)) as events:
+            async for event in events:
+                yield event
+
     async def _chat(self, body: Json) -> AsyncGenerator[Event, None]:
         reader = ChatReader(ADVICE)
+        async with aclosing(self._answer("/api/chat", body, reader)) as events:
+            async for event in events:
+                yield event
+        if not reader.finished:
+            for event in reader.end():
+                yield event
+
+    async def _answer(self, path: str, body: Json, reader: ChatReader | CompletionReader) -> AsyncGenerator[Event, None]:
         try:
-            async with aclosing(self._endpoint.ndjson("/api/chat", body)) as lines:
+            async with aclosing(self._endpoint.ndjson(path, body)) as lines:
                 async for line in lines:
                     for event in reader.read(line):
                         yield event
                     if reader.finished:
                         return
-            for event in reader.end():
-                yield event
         except BadRequest as error:
             if "does not support thinking" in error.message:
                 error.advice = _NO_THINKING

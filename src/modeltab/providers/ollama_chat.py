@@ -11,11 +11,14 @@ from typing import Any
 from modeltab.domain.errors import BadReply, ModelTabError
 from modeltab.domain.requests import (
     ChatRequest,
+    CompletionRequest,
     Event,
     Finished,
     FinishReason,
     Parameters,
     ReasoningDelta,
+    TextDelta,
+    TokenProbabilities,
     ToolCallDelta,
     Usage,
     extra_fields,
@@ -24,6 +27,7 @@ from modeltab.providers.base import Json
 from modeltab.providers.content import turns
 from modeltab.providers.http import Advice, error_of, words_of
 from modeltab.providers.think_tags import ThinkTags
+from modeltab.providers.token_logprobs import tokens_of
 
 #: What each parameter is called in `options`.
 OPTIONS = {
@@ -72,8 +76,27 @@ def body_of(request: ChatRequest) -> dict[str, Json]:
     body: dict[str, Json] = {"model": request.model, "messages": messages, "stream": True}
     if parameters.reasoning:
         body["think"] = False if parameters.reasoning == "off" else parameters.reasoning
+    if request.schema is not None:
+        body["format"] = dict(request.schema)
+    body.update(_probabilities(request.n_alternatives))
     options = options_of(parameters)
     return {**body, **extra_fields(parameters.extra_json), **({"options": options} if options else {})}
+
+
+def _probabilities(n_alternatives: int) -> dict[str, Json]:
+    """What asks for the likeliest tokens; versions before 0.12.11 pass it over."""
+    return {"logprobs": True, "top_logprobs": n_alternatives} if n_alternatives else {}
+
+
+def completion_body_of(request: CompletionRequest) -> dict[str, Json]:
+    """The body of a request for more of a text, which goes to the model as it is (`raw`). For the extra JSON, see `body_of`.
+
+    :raises BadRequest: when the extra JSON is not an object.
+    """
+    body = {"model": request.model, "prompt": request.prompt, "raw": True, "stream": True}
+    options = options_of(request.parameters)
+    extra = extra_fields(request.parameters.extra_json)
+    return {**body, **_probabilities(request.n_alternatives), **extra, **({"options": options} if options else {})}
 
 
 def error_in_line(line: Mapping[str, Json], advice: Advice) -> ModelTabError:
@@ -81,6 +104,33 @@ def error_in_line(line: Mapping[str, Json], advice: Advice) -> ModelTabError:
     error = error_of(500, words_of(line) or "Ollama broke off", advice, json.dumps(line)[:400])
     error.transient = False
     return error
+
+
+class CompletionReader:
+    """One completion: its lines → events. What looks like reasoning stays text."""
+
+    def __init__(self, advice: Advice) -> None:
+        self._advice = advice
+        self.finished = False
+
+    def read(self, line: Json) -> list[Event]:
+        """The events in one line.
+
+        :raises ModelTabError: when the line is an error.
+        """
+        if not isinstance(line, dict):
+            raise BadReply("Ollama's stream has something that is no part of an answer.", "Try again.", str(line)[:200])
+        if line.get("error"):
+            raise error_in_line(line, self._advice)
+        tokens = tokens_of(line.get("logprobs"))
+        events: list[Event] = [TokenProbabilities(tokens)] if tokens else []
+        if line.get("response"):
+            events.append(TextDelta(str(line["response"])))
+        if line.get("done"):
+            self.finished = True
+            native = str(line.get("done_reason") or "stop")
+            events += [*usage_of(line), Finished(FINISH_REASONS.get(native, "other"), native)]
+        return events
 
 
 class ChatReader:
@@ -103,7 +153,8 @@ class ChatReader:
             raise error_in_line(line, self._advice)
         message = line.get("message")
         message = message if isinstance(message, dict) else {}
-        events: list[Event] = []
+        tokens = tokens_of(line.get("logprobs"))
+        events: list[Event] = [TokenProbabilities(tokens)] if tokens else []
         if message.get("thinking"):
             events.append(ReasoningDelta(str(message["thinking"])))
         if message.get("content"):

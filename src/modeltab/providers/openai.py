@@ -8,13 +8,20 @@ from contextlib import aclosing
 
 from modeltab.domain.connections import Connection
 from modeltab.domain.models import Model
-from modeltab.domain.requests import ChatRequest, Event
-from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
+from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
+from modeltab.providers import text_completions
+from modeltab.providers.base import Capabilities, Json, KeySource, Provider, TextCompletion, Transport
 from modeltab.providers.chat_completions import ChatCompletionReader, body_of
 from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import Endpoint
 from modeltab.providers.openai_models import check_models, headers_of, listed, recognise_list
 from modeltab.providers.openai_vendors import GENERIC, VENDORS, allow_recipes, reasoning_fields, vendor_of
+
+#: What to do, by the beginning of the server's own words.
+ADVICE = {
+    "This is a chat model": "Choose one that completes text, such as gpt-3.5-turbo-instruct, or ask this one in Chat.",
+    "Invalid schema for response_format": "OpenAI takes a part of JSON Schema only: correct what it names.",
+}
 
 
 class OpenAi(Provider):
@@ -24,13 +31,27 @@ class OpenAi(Provider):
         self._connection = connection
         self._vendor = vendor_of(connection.base_url)
         label = self._vendor.preset.label if self._vendor.requires_key else ""
-        self._endpoint = Endpoint(transport, connection.base_url, key, headers_of(self._vendor), needs_key=label)
+        self._endpoint = Endpoint(transport, connection.base_url, key, headers_of(self._vendor), ADVICE, label)
         names = self._vendor.names
         self.capabilities = Capabilities(
             streaming=True,
             parameters=frozenset({"system_prompt", "reasoning", "extra_json", *names}),
+            reasons={
+                "completion": f"{self._vendor.preset.label} answers messages only.",
+                "schema": f"{self._vendor.preset.label} holds answers to JSON, but to no schema.",
+            },
             images=True,
+            schema=self._vendor.schema,
+            alternatives=self._vendor.alternatives,
         )
+        # Here the length has kept its old name.
+        self._completion_names = {name: "max_tokens" if name == "max_tokens" else field for name, field in names.items()}
+        self.completion = Capabilities(
+            streaming=True,
+            parameters=frozenset({"extra_json", *self._completion_names}),
+            alternatives=self._vendor.completes,
+        )
+        self.completes: TextCompletion | None = self if self._vendor.completes else None
 
     async def check(self) -> str:
         """Ask for the models: that needs the right address and, with most vendors, the right key."""
@@ -57,6 +78,16 @@ class OpenAi(Provider):
                     yield event
         for event in reader.end(end_mark):
             yield event
+
+    async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
+        """POST /completions, streamed."""
+        fields: dict[str, Json] = {"model": request.model, "stream": True}
+        if self._vendor.asks_usage:
+            fields["stream_options"] = {"include_usage": True}
+        body = text_completions.body_of(request, self._completion_names, **fields)
+        async with aclosing(text_completions.completed(self._endpoint.sse("/completions", body))) as events:
+            async for event in events:
+                yield event
 
 
 def connection_type(transport: Transport) -> ConnectionType:

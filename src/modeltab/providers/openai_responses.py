@@ -23,6 +23,7 @@ from modeltab.domain.requests import (
     extra_fields,
 )
 from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
+from modeltab.providers.chat_completions import SCHEMA_NAME, schema_of
 from modeltab.providers.chat_completions import usage_of as timings_of
 from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
@@ -79,7 +80,11 @@ class OpenAiResponses(Provider):
     """An API that speaks Responses."""
 
     capabilities = Capabilities(
-        streaming=True, parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}), images=True
+        streaming=True,
+        parameters=frozenset({"system_prompt", "reasoning", "extra_json", *NAMES}),
+        reasons={"completion": "The Responses API answers messages only."},
+        images=True,
+        schema=True,
     )
 
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
@@ -126,6 +131,8 @@ def body_of(request: ChatRequest) -> dict[str, Json]:
         body["reasoning"] = {"effort": "none"}
     elif parameters.reasoning:
         body["reasoning"] = {"effort": parameters.reasoning, "summary": "auto"}
+    if request.schema is not None:
+        body["text"] = {"format": {"type": "json_schema", "name": SCHEMA_NAME, **schema_of(request.schema)}}
     extra = extra_fields(parameters.extra_json)
     if isinstance(extra.get("reasoning"), dict):  # what the person adds to it leaves the rest as it is
         extra["reasoning"] = {**body.get("reasoning", {}), **extra["reasoning"]}

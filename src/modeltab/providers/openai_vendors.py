@@ -30,6 +30,9 @@ class Vendor(NamedTuple):
     :param check_path: what is asked to see whether the key is right, where the list of models is open to everybody.
     :param hides_refusal: whether a wrong key is answered without CORS headers, so that a page sees no answer at all.
     :param unusable: why a page cannot use it at all, empty when it can.
+    :param completes: of how many alternatives it tells at most in the older `/completions`; 0 where it has no such thing.
+    :param alternatives: of how many alternatives it tells at most in chat; 0 where it refuses to.
+    :param schema: whether it holds an answer to a JSON schema (`response_format`).
     """
 
     preset: Preset
@@ -42,10 +45,15 @@ class Vendor(NamedTuple):
     check_path: str = ""
     hides_refusal: bool = False
     unusable: str = ""
+    completes: int = 0
+    alternatives: int = 0
+    schema: bool = True
 
 
 #: What an unknown server is asked with: it ignores what it does not know, or says so.
 GENERIC_NAMES = {**_OLD, "top_k": "top_k", "seed": "seed"}
+#: Of so many tokens servers tell how likely they were, unless they are set up otherwise.
+MOST_ALTERNATIVES = 20
 #: What to do about a vendor that no page can use.
 ELSEWHERE = "Use it through a gateway that does, such as OpenRouter or a LiteLLM of your own."
 
@@ -55,6 +63,8 @@ VENDORS = (
         ("api.openai.com",),
         {**_NEW, "seed": "seed"},
         hides_refusal=True,
+        completes=5,
+        alternatives=20,
     ),
     Vendor(
         Preset("mistral", "Mistral", "https://api.mistral.ai/v1", keys_at="console.mistral.ai/api-keys"),
@@ -74,22 +84,28 @@ VENDORS = (
         GENERIC_NAMES,
         reasoning="reasoning",
         check_path="/key",
+        completes=20,
+        alternatives=20,
     ),
     Vendor(
         Preset("deepseek", "DeepSeek", "https://api.deepseek.com", keys_at="platform.deepseek.com/api_keys"),
         ("api.deepseek.com",),
         _OLD,
         reasoning="thinking",
+        alternatives=20,
+        schema=False,
     ),
     Vendor(
         Preset("xai", "xAI", "https://api.x.ai/v1", keys_at="console.x.ai"),
         ("api.x.ai",),
         {**_NEW, "seed": "seed"},
+        alternatives=8,
     ),
     Vendor(
         Preset("together", "Together", "https://api.together.xyz/v1", keys_at="api.together.ai/settings/api-keys"),
         ("api.together.xyz", "api.together.ai"),
         GENERIC_NAMES,
+        completes=20,
     ),
     Vendor(
         Preset(
@@ -103,6 +119,8 @@ VENDORS = (
         (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
         {**_NEW, "seed": "seed"},
         key_header="api-key",
+        completes=5,
+        alternatives=20,
     ),
     Vendor(
         Preset("hugging-face", "Hugging Face", "https://router.huggingface.co/v1", keys_at="huggingface.co/settings/tokens"),
@@ -123,7 +141,13 @@ _UNUSABLE = (
     (("api.modular.com",), "Modular Cloud"),
     (("api.kimi.com",), "The Kimi coding API"),
 )
-GENERIC = Vendor(Preset("openai-compatible", "OpenAI-compatible", ""), names=GENERIC_NAMES, requires_key=False)
+GENERIC = Vendor(
+    Preset("openai-compatible", "OpenAI-compatible", ""),
+    names=GENERIC_NAMES,
+    requires_key=False,
+    completes=MOST_ALTERNATIVES,
+    alternatives=MOST_ALTERNATIVES,
+)
 
 
 def vendor_of(base_url: str) -> Vendor:

@@ -1,11 +1,11 @@
-"""The one wrapper around every provider's `generate`: what may well work a little later is asked again, visibly.
+"""The one wrapper around every provider's `generate` and `complete`: what may well work a little later is asked again, visibly.
 
 Only before the first piece of an answer: what has come is never thrown away, and never asked (and paid) for twice.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from modeltab.domain.errors import ModelTabError
@@ -20,12 +20,17 @@ LONGEST_PAUSE = 60.0
 _ANSWER = (TextDelta, ReasoningDelta, ToolCallDelta, Finished)
 
 
-async def generate(provider: Provider, request: ChatRequest) -> AsyncGenerator[Event, None]:
+def generate(provider: Provider, request: ChatRequest) -> AsyncGenerator[Event, None]:
     """Answer, as `Provider.generate` does; `Retrying` events tell of each pause. Closing it stops the pause, too."""
+    return retried(lambda: provider.generate(request))
+
+
+async def retried(ask: Callable[[], AsyncGenerator[Event, None]]) -> AsyncGenerator[Event, None]:
+    """The events of what `ask` begins, and begins again where that may help."""
     for attempt in range(1, ATTEMPTS + 1):
         answered = False
         try:
-            async with aclosing(provider.generate(request)) as events:
+            async with aclosing(ask()) as events:
                 async for event in events:
                     answered = answered or isinstance(event, _ANSWER)
                     yield event

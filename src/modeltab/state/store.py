@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.comparisons import Comparison
+from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection, HealthRecord
 from modeltab.domain.diagnosis import Diagnosis
 from modeltab.domain.errors import ErrorRecord
@@ -22,6 +23,7 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.playground import Completion, Structured
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
 
 #: The orders of the list of conversations.
@@ -60,6 +62,7 @@ class Facts(NamedTuple):
     :param engine: what runs the files that it takes.
     :param undoes: whether a deleted model can be had again for a while.
     :param loads: whether a model can be loaded before the first prompt.
+    :param completion: what completing a text takes; None where it cannot be done.
     """
 
     type_label: str
@@ -85,6 +88,7 @@ class Facts(NamedTuple):
     unloads_one: bool = False
     frees: bool = False
     previews: bool = False
+    completion: Capabilities | None = None
 
 
 class Route(NamedTuple):
@@ -281,6 +285,8 @@ class State(NamedTuple):
     :param comparison: the one that is shown; `compared`, its answers by their ids, without what is still flowing in.
     :param comparing: the answers that are coming, of all comparisons, as they are now; `compare_progress`, what goes on
         with each before its text comes.
+    :param completion: the Playground's page Completion; `completing`, the completion that is coming, as it is now.
+    :param structured: the Playground's page Structured output.
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
@@ -316,6 +322,9 @@ class State(NamedTuple):
     compared: Mapping[str, Message] = {}
     comparing: Mapping[str, Message] = {}
     compare_progress: Mapping[str, str] = {}
+    completion: Completion = Completion()
+    completing: Branch | None = None
+    structured: Structured = Structured()
     elsewhere: str = ""
     spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()

@@ -10,6 +10,7 @@ from modeltab.views import (
     command_menu,
     compare,
     compare_results,
+    completion,
     connections,
     context_meter,
     conversations,
@@ -20,6 +21,7 @@ from modeltab.views import (
     settings,
     shared,
     shell,
+    structured,
     transfers,
 )
 from modeltab.views.html import Html
@@ -43,6 +45,8 @@ class Region(NamedTuple):
 
 
 _COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
+_CHOICE = ("models", "connections", "settings")
+_COMPLETING = ("completing", "facts", "settings")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
@@ -73,6 +77,16 @@ REGIONS = (
     Region("compare-columns", compare.columns, _COMPARED, "compare"),
     Region("compare-bar", compare.bar, ("comparison", "compared"), "compare"),
     Region("compare-results", compare_results.page, ("comparisons", "comparisons_loaded", "comparison"), "compare"),
+    Region("completion-head", completion.head, ("completion", *_CHOICE), "playground-completion"),
+    Region("completion-render", completion.rendering, ("completion", "facts", "settings"), "playground-completion"),
+    Region("completion-bar", completion.bar, ("completion", *_COMPLETING), "playground-completion"),
+    Region("completion-output", completion.output, ("completion", *_COMPLETING), "playground-completion"),
+    Region("completion-branches", completion.branches, ("completion",), "playground-completion"),
+    Region("structured-head", structured.head, ("structured", *_CHOICE), "playground-structured"),
+    Region("structured-tools", structured.tools, ("structured",), "playground-structured"),
+    Region("structured-state", structured.schema_state, ("structured",), "playground-structured"),
+    Region("structured-bar", structured.bar, ("structured", "facts", "settings"), "playground-structured"),
+    Region("structured-answer", structured.answer, ("structured",), "playground-structured"),
     Region("page-settings", settings.page, ("settings", "storage", "isolated", "keys", "prices", "exchange"), "settings"),
     Region("chat-export", exchange.button_of_chat, ("conversation",), "chat"),
     Region("page-shared", shared.page, ("exchange",), "shared"),

@@ -13,7 +13,12 @@ PAGES = (
 )
 
 #: What an address may lead to: the pages of the navigation, and what is shown only by its own address.
-PLACES = (*PAGES, ("shared", "Shared conversation"))
+PLACES = (
+    *PAGES,
+    ("shared", "Shared conversation"),
+    ("playground-completion", "Completion"),
+    ("playground-structured", "Structured output"),
+)
 
 _LINK = Template(
     '<a class="nav-link" href="#/{page}" aria-current="{current}"><span class="icon icon-{page}" aria-hidden="true"></span>'
