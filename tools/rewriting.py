@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from tools.report import Problem
@@ -42,8 +41,7 @@ def _entry(folder: Path, package: str) -> Path:
     if package in _ENTRIES:
         return folder / _ENTRIES[package]
     exports = json.loads((folder / "package.json").read_text(encoding="utf-8"))["exports"]
-    entry = exports.get(".", exports)
-    return folder / (entry["import"] if isinstance(entry, Mapping) else entry)
+    return folder / str(exports.get(".", exports)["import"])
 
 
 def _resolved(package: str, text: str) -> str:
@@ -58,7 +56,8 @@ def _resolved(package: str, text: str) -> str:
 def sandboxed_pyodide(folder: Path) -> str:
     """Return Pyodide, from its folder, as one classic script that imports nothing.
 
-    In a sandbox there is nowhere to import from, and Chromium starts no module worker there. It defines `globalThis.loadPyodide`, which wants the options `createPyodideModule` (defined too) and `indexURL`.
+    In a sandbox there is nowhere to import from, and Chromium starts no module worker there. The script defines
+    `globalThis.loadPyodide`, which wants the options `createPyodideModule` (defined too) and `indexURL`.
 
     Raises:
         Problem: Pyodide is not written as it was.

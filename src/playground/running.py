@@ -15,17 +15,23 @@ from playground.bridge import Bridge
 from playground.showing import shown
 
 FILE = "snippet.py"
-#: Output is sent by lines, and in a burst of them at most this often, in seconds.
-_PAUSE = 0.03
+#: So many pieces of output go out in a second, each as soon as a line is whole; what is more waits so many seconds.
+_BURST, _PAUSE = 50, 0.03
 #: So many characters go out in one piece at most.
 _PIECE = 8192
 #: More than this, in characters, is not sent: nobody reads it, and the page would have to show it.
 MAX_OUTPUT = 200_000
 #: What an error does not say by itself: name of the exception, or of the browser's error → what to do.
+_REFUSED = (
+    "Either nothing listens at that address, or the server does not let this code read its answers (CORS): the sandbox's "
+    'origin is "null", so the server has to allow every origin. With "Offline only" on, only this machine can be reached.'
+)
+_NOT_THERE = "Here are most of Python's standard library, requests, urllib3 and modeltab; nothing else can be installed."
 _HINTS = {
-    "NetworkError": "The browser did not let this code read an answer. Either nothing listens at that address, or the server does "
-    'not allow it (CORS): the sandbox\'s origin is "null", so the server has to allow every origin.',
-    "ModuleNotFoundError": "Here are most of Python's standard library, requests, urllib3 and modeltab; nothing else can be installed.",
+    "NetworkError": _REFUSED,
+    "ConnectionError": _REFUSED,
+    "URLError": _REFUSED,
+    "ModuleNotFoundError": _NOT_THERE,
 }
 
 
@@ -41,17 +47,27 @@ class Output(io.TextIOBase):
         self._held = ""
         self._sent = 0
         self._last = 0.0
+        self._second = 0.0
+        self._pieces = 0
 
     def writable(self) -> bool:
         """It is."""
         return True
 
     def write(self, text: str) -> int:
-        """Send whole lines, but in a burst not each by itself."""
+        """Send whole lines at once, but in a burst not each by itself."""
         self._held += text
-        if len(self._held) > _PIECE or ("\n" in text and time.monotonic() - self._last > _PAUSE):
+        now = time.monotonic()
+        rested = now - self._last > _PAUSE
+        if len(self._held) > _PIECE or rested or ("\n" in text and self._is_calm(now)):
             self.flush()
         return len(text)
+
+    def _is_calm(self, now: float) -> bool:
+        if now - self._second > 1:
+            self._second, self._pieces = now, 0
+        self._pieces += 1
+        return self._pieces <= _BURST
 
     def flush(self) -> None:
         """Send what is held."""

@@ -11,10 +11,11 @@ from playground.running import Runner
 
 def begin(post: Callable[[str], object]) -> tuple[Callable[[str], Any], Callable[[str], None]]:
     """Make ready for code: (what runs it, what takes the page's answers)."""
-    import pyodide_http  # only in the sandbox: it comes with set-up, for the browser alone
-    from pyodide.ffi import can_run_sync, run_sync
+    from pyodide.ffi import can_run_sync, run_sync  # only there, as what `patch` imports
 
-    pyodide_http.patch_all()
+    from playground.network import patch
+
+    patch()
     bridge = Bridge(post)
     runner = Runner(bridge)
     sys.modules["modeltab"] = client

@@ -87,6 +87,7 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         prices=prices_from_json(value.get("prices"), own=True),
         conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
         folded_folders=_texts_of(value.get("folded_folders")),
+        code_uses_models=value.get("code_uses_models") is True,
     )
 
 

@@ -51,6 +51,12 @@ def model_of(state: State, key: str) -> Model | None:
     return next((m for m in state.models.get(connection_id, ()) if m.name == name), None)
 
 
+def code_model(state: State) -> str:
+    """The key of the model that the Playground's page Code is about: the chosen one, that of the chat, or any."""
+    first = next((model.key for model in all_models(state)), "")
+    return state.code_page.model or state.settings.model or first
+
+
 def with_health(state: State, connection_id: str, record: HealthRecord) -> Changes:
     """A connection's health became known."""
     return {"health": {**state.health, connection_id: record}}
