@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 Event = Mapping[str, Any]
@@ -30,7 +30,7 @@ class Bridge:
         if queue:
             queue.put_nowait(event)
 
-    async def ask(self, method: str, **given: Any) -> AsyncIterator[Event]:
+    async def ask(self, method: str, **given: Any) -> AsyncGenerator[Event, None]:
         """Ask the page; its events, up to and with the last, which is "done" or "error"."""
         self._asked += 1
         number = self._asked

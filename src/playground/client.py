@@ -9,7 +9,8 @@ for many at once and for browsers that cannot wait. The first question of a run 
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from playground.bridge import Bridge
@@ -114,23 +115,24 @@ def stream(model: str, messages: Messages, **parameters: Any) -> Iterator[str]:
                 return
             yield piece
     finally:
-        _waited(pieces.aclose())  # type: ignore[attr-defined]
+        _waited(pieces.aclose())
 
 
-async def _next(pieces: AsyncIterator[str]) -> str | None:
+async def _next(pieces: AsyncGenerator[str, None]) -> str | None:
     """The next piece, None at the end: StopAsyncIteration cannot pass through a coroutine that is waited for."""
     async for piece in pieces:
         return piece
     return None
 
 
-async def stream_async(model: str, messages: Messages, **parameters: Any) -> AsyncIterator[str]:
+async def stream_async(model: str, messages: Messages, **parameters: Any) -> AsyncGenerator[str, None]:
     """As `stream`, for `async for`."""
     if parameters.get("tools"):
         raise ModelError("stream() cannot call functions: use chat() with tools.")
-    async for event in _asked("chat", model=model, messages=_turns(messages), parameters=parameters):
-        if event["event"] == "text":
-            yield event["text"]
+    async with aclosing(_asked("chat", model=model, messages=_turns(messages), parameters=parameters)) as events:
+        async for event in events:
+            if event["event"] == "text":
+                yield event["text"]
 
 
 async def _answer(model: str, turns: list[dict[str, Any]], parameters: dict[str, Any]) -> Answer:
@@ -148,13 +150,14 @@ async def _answer(model: str, turns: list[dict[str, Any]], parameters: dict[str,
     return answer
 
 
-async def _asked(method: str, **given: Any) -> AsyncIterator[dict[str, Any]]:
+async def _asked(method: str, **given: Any) -> AsyncGenerator[dict[str, Any], None]:
     if _bridge is None:
         raise ModelError("This module works in ModelTab's playground alone.")
-    async for event in _bridge.ask(method, **given):
-        if event["event"] == "error":
-            raise ModelError(" ".join(part for part in (event["message"], event.get("advice")) if part))
-        yield dict(event)
+    async with aclosing(_bridge.ask(method, **given)) as events:
+        async for event in events:
+            if event["event"] == "error":
+                raise ModelError(" ".join(part for part in (event["message"], event.get("advice")) if part))
+            yield dict(event)
 
 
 def _turns(messages: Messages) -> list[dict[str, Any]]:
