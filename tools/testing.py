@@ -9,13 +9,13 @@ from tools.packages import install_packages
 from tools.report import step
 from tools.virtual_environment import development_python
 
-#: CommonMark's examples, which tests/e2e/test_reading.py takes from npm.
-SPECIFICATION = Path("node_modules", "commonmark-spec", "spec.txt")
+#: What tests take from npm: CommonMark's examples, and the package that code for OpenAI's API is run with.
+FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "package.json"))
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
     """Run pytest, with a browser for the end-to-end tests in $CHROMIUM, and return its exit status."""
-    if not (root / SPECIFICATION).is_file():
+    if not all((root / file).is_file() for file in FROM_NPM):
         with step("Installing what the tests compare with, from npm"):
             install_packages(root, for_tests=True)
     python = development_python(root)

@@ -70,7 +70,11 @@ LIBRARIES = (
         "pdfjs",
         {"legacy/build/pdf.min.mjs": "", "legacy/build/pdf.worker.min.mjs": "", "cmaps/*.bcmap": "cmaps/"},
     ),
-    Library("@highlightjs/cdn-assets", "highlight", {"es/highlight.min.js": "highlight.mjs"}),
+    Library(
+        "@highlightjs/cdn-assets",
+        "highlight",
+        {"es/highlight.min.js": "highlight.mjs", "es/languages/powershell.min.js": "powershell.mjs"},
+    ),
     # Every browser that runs the app reads WOFF2, the first of the three kinds that the style sheet names.
     Library("katex", "katex", {"dist/katex.mjs": "", "dist/katex.min.css": "katex.css"}),
     Library("katex", "katex/fonts", {"dist/fonts/*.woff2": ""}),

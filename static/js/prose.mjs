@@ -244,7 +244,10 @@ function highlight(code, language) {
   if (!language || language === "text") return;
   if (!highlighter) {
     need("highlight", async () => {
-      highlighter = (await import("../vendor/highlight/highlight.mjs")).default;
+      const load = (name) => import(`../vendor/highlight/${name}.mjs`);
+      const [core, powershell] = await Promise.all([load("highlight"), load("powershell")]);
+      core.default.registerLanguage("powershell", powershell.default); // not among its common languages
+      highlighter = core.default;
       refresh(".code-block code[class^=language-]", (code) => highlight(code, code.className.slice("language-".length)));
     });
   } else if (highlighter.getLanguage(language)) {

@@ -18,6 +18,9 @@ self.onmessage = ({ ports: [port] }) => {
   for (const name of ["log", "info", "debug"]) console[name] = say("stdout");
   for (const name of ["warn", "error"]) console[name] = say("stderr");
 
+  // What a snippet for Node.js prints with; the environment is empty, for a key has no business here.
+  globalThis.process = { env: {}, stdout: { write: (text) => send({ kind: "stdout", text: String(text) }) } };
+
   const waiting = new Map();
   let asked = 0;
   async function* ask(method, given) {

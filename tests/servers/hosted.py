@@ -29,14 +29,21 @@ from tests.servers.scripted import RecordedRequest, Reply, Script, ScriptedServe
 OPENAI = "api.openai.com"
 ANTHROPIC = "api.anthropic.com"
 GEMINI = "generativelanguage.googleapis.com"
+_MESSAGE = {
+    **{"id": "m1", "type": "message", "role": "assistant", "content": [], "model": "claude-sonnet-4-5"},
+    "usage": {"input_tokens": 9, "output_tokens": 1},
+}
 GEMINI_HEADERS = {"content-type", "x-goog-api-key", "x-goog-api-client"}
 ANSWER = ("Hello", " from", " afar.")
+USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 
 
 class HostedApis(ScriptedServer):
-    """All three, told apart by the Host header. `key` is the one that each of them takes."""
+    """All three, told apart by the Host header, and at 127.0.0.1 by the path. `key` is the one that each of them takes;
+    empty where OpenAI asks for none.
+    """
 
-    def __init__(self, key: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, key: str, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls=tls)
         self._key = key
 
@@ -61,35 +68,50 @@ class HostedApis(ScriptedServer):
             ANTHROPIC: self._anthropic,
             GEMINI: self._gemini,
         }
-        return vendors[request.headers["host"]](request)
+        return vendors.get(request.headers["host"], vendors[_vendor_at(request.path)])(request)
 
     def _openai(self, request: RecordedRequest) -> Reply:
         if request.method == "OPTIONS":
             return Reply(status=204)
-        if request.headers.get("authorization") != f"Bearer {self._key}":
+        if self._key and request.headers.get("authorization") != f"Bearer {self._key}":
             return json_reply({"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}}, 401, cors=False)
         if request.path == "/v1/models":
             return json_reply({"object": "list", "data": [{"id": "gpt-5-mini", "object": "model", "owned_by": "openai"}]})
+        streams = request.json().get("stream")
         if request.path == "/v1/responses":
-            return _sse(_responses_stream(), named=True)
+            events = _responses_stream()
+            return _sse(events, named=True) if streams else json_reply(events[-1]["response"])
+        if not streams:
+            message = {"role": "assistant", "content": "".join(ANSWER)}
+            whole = {"id": "c1", "object": "chat.completion", "model": "gpt-5-mini", "usage": USAGE}
+            return json_reply({**whole, "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})
         chunk: dict[str, Any] = {"id": "c1", "object": "chat.completion.chunk", "model": "gpt-5-mini"}
         deltas = [{"role": "assistant", "content": ""}, *({"content": text} for text in ANSWER)]
         chunks = [{**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
         end = {**chunk, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
-        usage = {**chunk, "choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}
+        usage = {**chunk, "choices": [], "usage": USAGE}
         return _sse([*chunks, end, usage], done=True)
 
     def _anthropic(self, request: RecordedRequest) -> Reply:
         if request.method == "OPTIONS":
             return Reply(status=204)
-        if request.headers.get("anthropic-dangerous-direct-browser-access") != "true":
+        asks_as_page = "origin" in request.headers
+        if asks_as_page and request.headers.get("anthropic-dangerous-direct-browser-access") != "true":
             words = "CORS requests must set 'anthropic-dangerous-direct-browser-access' header"
             return _anthropic_error(words, cors=False)
-        if request.headers.get("x-api-key") != self._key:
+        if self._key not in (
+            request.headers.get("x-api-key"),
+            request.headers.get("authorization", "").removeprefix("Bearer "),
+        ):
             return _anthropic_error("invalid x-api-key")
         if request.path == "/v1/models":
             model = {"type": "model", "id": "claude-sonnet-4-5", "display_name": "Claude Sonnet 4.5"}
             return json_reply({"data": [model], "has_more": False, "first_id": model["id"], "last_id": model["id"]})
+        if not request.json().get("stream"):
+            thought = {"type": "thinking", "thinking": "I greet them.", "signature": "c2lnbmVk"}
+            content = [thought, {"type": "text", "text": "".join(ANSWER)}]
+            whole = {**_MESSAGE, "content": content, "stop_reason": "end_turn", "stop_sequence": None}
+            return json_reply(whole)
         return _sse(_messages_stream(), named=True)
 
     def _gemini(self, request: RecordedRequest) -> Reply:
@@ -108,17 +130,24 @@ class HostedApis(ScriptedServer):
             }
             return json_reply({"models": [model]})
         parts = [{"text": "I greet them.", "thought": True}, *({"text": text} for text in ANSWER)]
-        chunks = [{"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}]} for part in parts]
         usage = {"promptTokenCount": 9, "candidatesTokenCount": 3, "thoughtsTokenCount": 4, "totalTokenCount": 16}
+        if request.path.endswith(":generateContent"):
+            whole = {"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}
+            return json_reply({"candidates": [whole], "usageMetadata": usage})
+        chunks = [{"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0}]} for part in parts]
         return _sse([*chunks, {"candidates": [{"finishReason": "STOP", "index": 0}], "usageMetadata": usage}])
+
+
+def _vendor_at(path: str) -> str:
+    if path.startswith("/v1beta/"):
+        return GEMINI
+    return ANTHROPIC if path == "/v1/messages" else OPENAI
 
 
 def _messages_stream() -> list[dict[str, Any]]:
     """Anthropic's events for an answer with thinking."""
-    usage = {"input_tokens": 9, "output_tokens": 1}
-    message = {"id": "m1", "type": "message", "role": "assistant", "content": [], "model": "claude-sonnet-4-5", "usage": usage}
     return [
-        {"type": "message_start", "message": message},
+        {"type": "message_start", "message": _MESSAGE},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": "", "signature": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "I greet them."}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "c2lnbmVk"}},

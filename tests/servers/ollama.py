@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -488,7 +489,7 @@ class OllamaServer(ScriptedServer):
             if number == model.fails_after:
                 yield {"error": "llama runner process has terminated"}
                 return
-            yield {**made, **_piece(place, kind, piece), "done": False}
+            yield {**made, **_piece(place, kind, piece), "done": False, **_logprobs(body, piece)}
         for number, (tool, arguments) in enumerate(model.tool_calls):
             call = {"id": f"call_{number}", "function": {"index": number, "name": tool, "arguments": dict(arguments)}}
             yield {**made, "message": {"role": "assistant", "content": "", "tool_calls": [call]}, "done": False}
@@ -519,6 +520,15 @@ def digest(name: str) -> str:
 
 def _words(text: str) -> list[str]:
     return re.findall(r"\S+\s*|\s+", text)
+
+
+def _logprobs(body: dict[str, Any], piece: str) -> dict[str, Any]:
+    """What is told of a token when it is asked for: every one came by a half."""
+    if not body.get("logprobs"):
+        return {}
+    told = {"token": piece, "logprob": math.log(0.5), "bytes": list(piece.encode())}
+    others = [told, {"token": "?", "logprob": math.log(0.25), "bytes": [63]}]
+    return {"logprobs": [{**told, "top_logprobs": others[: body.get("top_logprobs", 0)]}]}
 
 
 def _piece(place: str, kind: str, text: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from typing import Any
 from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from google.genai import types as google
 from jsonschema import Draft202012Validator
+from openai.types import completion_create_params as completion_params
+from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses.response_create_params import ResponseCreateParamsStreaming
 from pydantic import TypeAdapter, ValidationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -79,6 +81,16 @@ def anthropic_problems(body: Mapping[str, Any]) -> list[str]:
 def responses_problems(body: Mapping[str, Any]) -> list[str]:
     """What is wrong with the body of a streamed POST /responses."""
     return _problems(ResponseCreateParamsStreaming, dict(body))
+
+
+def chat_problems(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the body of a streamed POST /chat/completions at OpenAI."""
+    return _problems(chat_params.CompletionCreateParamsStreaming, dict(body))
+
+
+def completion_problems(body: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the body of a streamed POST /completions at OpenAI."""
+    return _problems(completion_params.CompletionCreateParamsStreaming, dict(body))
 
 
 def gemini_problems(body: Mapping[str, Any]) -> list[str]:

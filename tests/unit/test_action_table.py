@@ -89,9 +89,9 @@ def named() -> set[str]:
 @functools.cache
 def given() -> set[str]:
     """Every action that the edge itself gives, for what is no element's own: a key, files that are dropped, scrolling."""
-    (tree,) = [tree for tree in trees("browser") if "Events" in {getattr(node, "name", "") for node in tree.body}]
     return {
         str(node.args[0].value)
+        for tree in trees("browser")
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)

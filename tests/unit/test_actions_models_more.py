@@ -25,6 +25,7 @@ from modeltab.providers.base import (
     RenderedPrompt,
 )
 from modeltab.providers.connection_type import ConnectionType
+from modeltab.snippets.call import Call
 from tests.servers.model_files import small_gguf
 from tests.unit.fakes import MemoryFile
 from tests.unit.rig import TAB, Rig
@@ -67,6 +68,10 @@ class Workshop(Provider):
         """Says how many images it sees."""
         yield TextDelta(f"{len(request.images)} images")
         yield Finished("stop")
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """Nothing that code could send."""
+        raise NotImplementedError
 
     async def copy(self, name: str, new_name: str) -> None:
         """A copy."""

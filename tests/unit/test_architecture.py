@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "src" / "modeltab"
 #: From the pure core to the edge; a room imports only itself and those before it.
-ROOMS = ("domain", "files", "providers", "sources", "state", "exchange", "views", "actions", "browser", "main")
+ROOMS = ("domain", "files", "snippets", "providers", "sources", "state", "exchange", "views", "actions", "browser", "main")
 BROWSER_ONLY = {"js", "pyodide", "pyodide_js", "pyscript", "_pyodide"}
 MAX_LINES = 400
 

@@ -162,6 +162,19 @@ def test_an_answer_streams_and_gets_what_was_said_before():
     ]
 
 
+def test_an_answer_is_held_to_a_schema_when_there_is_one():
+    model = FakeLanguageModel()
+
+    async def ask(**fields: Any) -> None:
+        request = ChatRequest(NAME, (message("user", "One"),), **fields)
+        assert [event async for event in BrowserModel(HERE, model).generate(request)]
+
+    run(ask(schema={"type": "object"}))
+    assert model.schema == {"type": "object"}
+    run(ask())
+    assert model.schema is None
+
+
 def test_without_a_system_prompt_there_is_none():
     model = FakeLanguageModel()
     run(collect(model, message("user", "One")))

@@ -71,7 +71,8 @@ messages = st.builds(
     images=st.lists(st.builds(ImageRef, texts, texts, texts, st.integers(0, 10**8)), max_size=2).map(tuple),
     tool_calls=st.lists(st.builds(ToolCall, texts, texts, texts), max_size=2).map(tuple),
     provider_data=st.dictionaries(texts, json_values, max_size=3),
-)
+    parameters=st.none() | parameters,
+).flatmap(lambda message: st.integers(0, len(message.text)).map(lambda begun: message._replace(continued_from=begun)))
 conversations = st.builds(Conversation, texts, texts, moments, moments, st.none() | texts, st.booleans(), texts)
 
 
@@ -264,3 +265,20 @@ def test_a_broken_conversation_is_refused_in_words_or_is_a_conversation(value):
         assert str(error)
         return
     assert conversation.leaf_id is None or isinstance(conversation.leaf_id, str)
+
+
+def test_a_turn_of_an_older_version_has_no_parameters_and_damaged_ones_cost_nothing_else():
+    record = message_to_json(Message("m", "c", None, "assistant", "Hi", 1.0, parameters=Parameters(temperature=0.5)))
+    older = {name: value for name, value in record.items() if name not in ("parameters", "continued_from")}
+    assert message_from_json(stored(older)).parameters is None
+    damaged = message_from_json({**record, "parameters": {"temperature": "warm", "seed": 7}, "continued_from": 3})
+    assert (damaged.parameters, damaged.continued_from) == (Parameters(seed=7), 0)
+    assert message_from_json({**record, "parameters": "warm", "continued_from": -1}).parameters is None
+
+
+def test_the_form_of_code_is_remembered():
+    settings = Settings(code_form="python-requests", code_streams=False)
+    assert config_from_json(stored(config_to_json(CONNECTIONS, settings))) == (CONNECTIONS, settings)
+    kept = config_to_json(CONNECTIONS, settings)
+    kept["settings"] = {**kept["settings"], "code_form": 7, "code_streams": None}
+    assert config_from_json(kept)[1] == Settings()

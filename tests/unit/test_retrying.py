@@ -12,6 +12,7 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, Finished, Progress, ReasoningDelta, Retrying, TextDelta
 from modeltab.providers import retrying
 from modeltab.providers.base import Capabilities, Provider
+from modeltab.snippets.call import Call
 from tests.servers.transport import run
 
 
@@ -39,6 +40,10 @@ class Flaky(Provider):
             if isinstance(step, Exception):
                 raise step
             yield step
+
+    def call(self, request, stream=True) -> Call:
+        """Nothing that code could send."""
+        raise NotImplementedError
 
 
 def failing(kind=ServerFailed, transient=True, retry_after=None, message="Overloaded.") -> ModelTabError:

@@ -27,7 +27,9 @@ from modeltab.providers import in_tab, local_llm
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.in_tab import InTab
 from modeltab.providers.local_llm import LocalLlm
+from modeltab.snippets.call import Call
 from modeltab.sources.hugging_face import Choice, RepositoryFile
+from modeltab.state.code import Code, Subject
 from modeltab.state.playground import Completion, Structured
 from modeltab.state.store import (
     Alert,
@@ -335,7 +337,7 @@ def test_a_persons_message_is_plain_text_with_its_buttons():
     assert (shown["data-role"], shown["data-status"], shown.name) == ("user", "done", "You")
     assert part(shown, "text").text == "Why?"
     assert "data-markdown" not in part(shown, "text")
-    assert shown.names("button") == ["Copy", "Edit", "Branch", "Delete"]
+    assert shown.names("button") == ["Copy", "Edit", "Branch", "Copy as code", "Delete"]
     assert {node["data-id"] for node in shown.all("button")} == {"q"}
 
 
@@ -344,7 +346,7 @@ def test_an_answer_is_markdown_and_says_which_model_gave_it_and_where():
     assert (shown["data-role"], shown["data-status"], shown.name) == ("assistant", "done", "small.gguf")
     assert "In this tab" in shown.text
     assert "data-markdown" in part(shown, "text")
-    assert shown.names("button") == ["Copy", "Regenerate", "Branch", "Delete"]
+    assert shown.names("button") == ["Copy", "Regenerate", "Branch", "Copy as code", "Delete"]
 
 
 def test_an_answer_of_a_connection_that_is_gone_still_says_where_it_came_from():
@@ -616,9 +618,11 @@ def test_the_buttons_of_a_row_name_its_model_and_are_those_that_its_connection_c
         "Use small.gguf",
         "Unload small.gguf",
         "Details of small.gguf",
+        "Copy as code: small.gguf",
         "Delete small.gguf",
     ]
-    assert table.one("row", "big.gguf").names("button") == ["Use big.gguf", "Details of big.gguf", "Delete big.gguf"]
+    big = ["Use big.gguf", "Details of big.gguf", "Copy as code: big.gguf", "Delete big.gguf"]
+    assert table.one("row", "big.gguf").names("button") == big
     assert table.one("row", "new.gguf").names("button") == []
     assert table.one("row", "big.gguf").one("button", "Use big.gguf")["data-id"] == "server/big.gguf"
 
@@ -991,6 +995,7 @@ def everywhere(text: str) -> list[State]:
     health = {"tab": HealthRecord("unreachable", text, text, text), "server": HealthRecord("healthy", text)}
     server = SERVER._replace(name=text, base_url=text)
     model = Model("server", text, size_text=text, modified=text, details={text: text})
+    call = Call("POST", text, {text: text}, body={text: text}, api="chat", streams=True)
     answer = ANSWER._replace(text=text, reasoning=text, model=text, connection=text, status="error", error=error)
     root = Branch("b1", model.key, text, (Token(text, -1.0, (Alternative(text, -1.0), Alternative(text, -9.0))), Token(text)))
     made = root._replace(id="b2", parent="b1", place=0, status="error", error=error)
@@ -1042,11 +1047,13 @@ def everywhere(text: str) -> list[State]:
             Shared(text, (SharedMessage("user", text), SharedMessage("assistant", text, text, text))),
             working=text,
         ),
+        code=Code(text, (Subject(text, call, call), Subject(text, call, call)), (text,), text=text),
     )
     fields = {field.name: text for field in FIELDS}
     dialogs = [
         Dialog("add-model", note=text, values={"destination": "server"}, error=error),
         Dialog("details", model.key),
+        Dialog("code", model.key),
         Dialog("connection", "server", {"type": "local-llm", "name": text, "base_url": text, "model": text}, text, error),
         Dialog("parameters", values=fields, error=error),
         Dialog("prices", values=dict.fromkeys(("host", "model", "input", "output", "cached"), text), note=text, error=error),

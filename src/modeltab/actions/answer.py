@@ -86,11 +86,12 @@ def answer(
         model=model.name,
         connection=model.connection_id,
         went_to=destination_of(app, model.connection_id),
+        parameters=overlaid(app.state.settings.parameters, conversation.parameters),
+        continued_from=len(begun.text) if begun else 0,
     )
     conversation = conversation._replace(leaf_id=message.id, updated=now)
     asked = path(app.state.messages if among is None else {**among, question.id: question}, question.id)
-    parameters = overlaid(app.state.settings.parameters, conversation.parameters)
-    request = ChatRequest(model.name, (*asked, begun) if begun else asked, parameters)
+    request = ChatRequest(model.name, (*asked, begun) if begun else asked, message.parameters or Parameters())
     generation = Generation(message.id, conversation.id, now, now, provider.capabilities.streaming)
     app.live = message
     app.update(generation=generation, **(with_message(app.state, message) if among is None else {}))

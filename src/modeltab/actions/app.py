@@ -276,5 +276,6 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         unloads_one=memory is not None and memory.unloads_one,
         frees=memory is not None and memory.frees,
         previews=provider.preview is not None,
+        operations=provider.operations is not None,
         completion=provider.completes.completion if provider.completes else None,
     )

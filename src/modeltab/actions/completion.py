@@ -18,6 +18,7 @@ from modeltab.domain.requests import (
     CompletionRequest,
     Event,
     Finished,
+    ReasoningDelta,
     TextDelta,
     TokenProbabilities,
 )
@@ -203,7 +204,8 @@ def send(app: App, event: UiEvent) -> None:
 def continue_(app: App, event: UiEvent) -> None:
     """Go on where the completion that is shown ended."""
     found = branch_of(app.state.completion, app.state.completion.shown)
-    if found:
+    if found and found.tokens:
+        _check_completes(app)
         _start(app, found._replace(model=model_key(app), status="streaming", finish_reason="", error=None))
 
 
@@ -215,8 +217,16 @@ def branch(app: App, event: UiEvent) -> None:
         return
     alternatives = found.tokens[place].alternatives
     if event.id.isdigit() and int(event.id) < len(alternatives):
+        _check_completes(app)
         chosen = alternatives[int(event.id)]
         _start(app, branched(found, place, chosen, app.new_id(), app.clock())._replace(model=model_key(app)))
+
+
+def _check_completes(app: App) -> None:
+    """An answer to a message is no text that goes on. :raises ModelTabError: when the model only answers messages."""
+    connection_id, name = split_key(model_key(app))
+    if name and app.provider(connection_id).completes is None:
+        raise ModelTabError(f"{name} cannot go on with a text.", "Choose a model that completes text.")
 
 
 def stop(app: App, event: UiEvent) -> None:
@@ -245,7 +255,7 @@ def _parameters(app: App, key: str) -> tuple[Parameters, int]:
     n_alternatives = int(found.pop("alternatives", 0))
     own = Parameters(**found)  # type: ignore[arg-type]
     facts = app.state.facts.get(split_key(key)[0])
-    most = facts.completion.alternatives if facts and facts.completion else 0
+    most = (facts.completion or facts.capabilities).alternatives if facts else 0
     return overlaid(app.state.settings.parameters, own), min(n_alternatives, most)
 
 
@@ -266,9 +276,14 @@ async def _run(app: App, new: Branch, parameters: Parameters, n_alternatives: in
     intake = Intake(app, new)
 
     def begin_(provider: Provider, name: str) -> Any:
-        if provider.completes is None:
+        if provider.completes:
+            return provider.completes.complete(CompletionRequest(name, new.whole, parameters, n_alternatives))
+        if not provider.capabilities.alternatives:
             raise ModelTabError(f"{name} cannot complete a text.", "Choose another model.")
-        return provider.completes.complete(CompletionRequest(name, new.whole, parameters, n_alternatives))
+        # It answers messages only, but tells how sure it is of its words: the prompt goes to it as one.
+        asked = Message("prompt", "", None, "user", new.prompt, app.clock())
+        own = parameters._replace(system_prompt=app.page.value(SYSTEM).strip() or None)
+        return provider.generate(ChatRequest(name, (asked,), own, n_alternatives=n_alternatives))
 
     status: Status = "error"
     error: ErrorRecord | None = None
@@ -302,6 +317,9 @@ class Intake:
             self.tell("")
             tokens, self._told = aligned(event.text, self._told), ()
             self._show(self._branch._replace(tokens=(*self._branch.tokens, *tokens)))
+        elif isinstance(event, ReasoningDelta):
+            self._told = ()  # of the reasoning, which is not shown here
+            self.tell("Reasoning…")
         elif isinstance(event, Finished):
             self._branch = self._branch._replace(finish_reason=event.reason)
 

@@ -9,7 +9,7 @@ def close(app: App, event: UiEvent) -> None:
     """Close the open dialog."""
     candidates.clear(app)
     importing.close(app)
-    app.update(dialog=None, choices=None)
+    app.update(dialog=None, choices=None, code=None)
     settle_unlock(app, False)
 
 

@@ -186,6 +186,7 @@ class Drawing:
                 if twin:
                     twin.value = field.value
         self._idiomorph.morph(root, fragment, self._inside)
+        self._prose.settle(root)
         shown = root.querySelector("dialog")
         if shown and not shown.open:
             shown.showModal()

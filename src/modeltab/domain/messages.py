@@ -64,6 +64,8 @@ class Message(NamedTuple):
     :param went_to: where the request went: a host, or one of the words of `figures`; empty where that is not known.
     :param native_reason: why the answer ended, in the API's own word.
     :param provider_data: what one API alone says with an answer and wants to have back with the next request.
+    :param parameters: what an answer was asked with; None where that is not known.
+    :param continued_from: how many characters of an answer were there before: it goes on where another one was cut off.
     """
 
     id: str
@@ -84,6 +86,8 @@ class Message(NamedTuple):
     tool_calls: tuple[ToolCall, ...] = ()
     provider_data: Mapping[str, Any] = {}
     went_to: str = ""
+    parameters: Parameters | None = None
+    continued_from: int = 0
 
 
 class Conversation(NamedTuple):

@@ -29,14 +29,17 @@ from modeltab.providers.anthropic_thinking import at, thinking_of
 from modeltab.providers.base import Capabilities, Json, KeySource, Provider, Transport
 from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import turns
-from modeltab.providers.http import Endpoint, error_of, words_of
+from modeltab.providers.http import KEY_VARIABLE, Endpoint, error_of, words_of
 from modeltab.providers.openai_models import entries_of
 from modeltab.providers.openai_vendors import allow_recipes
+from modeltab.snippets.call import Call
 
 HOST = "api.anthropic.com"
 DEFAULT_URL = f"https://{HOST}/v1"
+PATH = "/messages"
 #: The version that other servers know, and the last that takes `NAMES`; the second header is what lets a page ask at all.
-HEADERS = {"anthropic-version": "2023-06-01", "anthropic-dangerous-direct-browser-access": "true"}
+PAGE_HEADER = "anthropic-dangerous-direct-browser-access"
+HEADERS = {"anthropic-version": "2023-06-01", PAGE_HEADER: "true"}
 
 #: The API wants to be told how long an answer may be. Where the person has not said it, this is enough for most.
 MAX_TOKENS = 8192
@@ -98,7 +101,8 @@ class Anthropic(Provider):
         self._connection = connection
         needs_key = "Anthropic" if host_of(connection.base_url) == HOST else ""
         self._label = needs_key or "The server"
-        self._endpoint = Endpoint(transport, connection.base_url, key, _headers, ADVICE, needs_key)
+        variable = "ANTHROPIC_API_KEY" if needs_key else KEY_VARIABLE
+        self._endpoint = Endpoint(transport, connection.base_url, key, _headers, ADVICE, needs_key, variable)
         self._told: dict[str, Mapping[str, Json]] = {}
 
     async def check(self) -> str:
@@ -157,14 +161,20 @@ class Anthropic(Provider):
     async def _answer(self, request: ChatRequest, with_thoughts: bool) -> AsyncGenerator[Event, None]:
         reader = MessageReader(request.model)
         body = self._body(request, with_thoughts)
-        async with aclosing(self._endpoint.sse("/messages", body)) as chunks:
+        async with aclosing(self._endpoint.sse(PATH, body)) as chunks:
             async for chunk in chunks:
                 for event in reader.read(chunk):
                     yield event
                 if reader.finished:
                     break
 
-    def _body(self, request: ChatRequest, with_thoughts: bool) -> dict[str, Json]:
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /messages."""
+        body = self._body(request, True, stream)
+        call = self._endpoint.describe("POST", PATH, body, "anthropic", body.get("stream") is True)
+        return call._replace(headers={name: value for name, value in call.headers.items() if name != PAGE_HEADER})
+
+    def _body(self, request: ChatRequest, with_thoughts: bool, stream: bool = True) -> dict[str, Json]:
         """The request's body.
 
         :raises BadRequest: when the extra JSON is not an object.
@@ -183,7 +193,7 @@ class Anthropic(Provider):
                 content.append({"type": "text", "text": turn.text})
             if content:
                 messages.append({"role": turn.role, "content": content})
-        body: dict[str, Json] = {"model": request.model, "messages": messages, "stream": True}
+        body: dict[str, Json] = {"model": request.model, "messages": messages, **({"stream": True} if stream else {})}
         if system:
             body["system"] = "\n\n".join(system)
         for name in NAMES:

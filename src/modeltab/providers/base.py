@@ -11,6 +11,7 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Parameters, ParameterValue
 from modeltab.files.fit import EngineKind
 from modeltab.files.values import Header
+from modeltab.snippets.call import Call
 
 Json = Any
 #: Called with the bytes that have gone so far.
@@ -300,6 +301,14 @@ class PromptPreview(Protocol):
         ...
 
 
+class ApiOperations(Protocol):
+    """Has more for code to call than questions to a model."""
+
+    def examples(self, model: str) -> tuple[tuple[str, Call], ...]:
+        """What each does, in words, and its request; those that are about one model are about `model`."""
+        ...
+
+
 class TemplateRenderer(Protocol):
     """Renders chat templates."""
 
@@ -336,6 +345,7 @@ class Provider(Protocol):
     model_details: ModelDetails | None = None
     headers: ModelHeaders | None = None
     preview: PromptPreview | None = None
+    operations: ApiOperations | None = None
     completes: TextCompletion | None = None
 
     async def check(self) -> str:
@@ -353,4 +363,11 @@ class Provider(Protocol):
 
     def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Answer. Closing the iterator, or cancelling the task, stops the work."""
+        ...
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """The request that `generate` sends, told and not sent; without `stream`, the same for an answer in one piece.
+
+        :raises BadRequest: when `generate` would refuse it.
+        """
         ...

@@ -13,8 +13,10 @@ from modeltab.domain.errors import EngineFailed, Unreachable
 from modeltab.domain.models import Model, ModelState
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta
 from modeltab.providers.base import Capabilities, Json, ModelMemory, OnFraction, Provider
+from modeltab.providers.chat_completions import call_in_page
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.content import turns
+from modeltab.snippets.call import Call
 
 NAME = "Built-in model"
 _STATES: dict[str, ModelState] = {"available": "On disk", "downloading": "Downloading", "downloadable": "Remote"}
@@ -118,6 +120,10 @@ class BrowserModel(Provider):
             async for piece in pieces:
                 yield TextDelta(piece)
         yield Finished("stop")
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """The same question to the app's own endpoint: the browser has none."""
+        return call_in_page(self._connection_id, request, {}, stream)
 
 
 def connection_type(model: LanguageModel) -> ConnectionType:

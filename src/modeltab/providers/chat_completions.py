@@ -10,6 +10,7 @@ from typing import Any
 
 from modeltab.domain.errors import BadReply, ModelTabError, ServerFailed
 from modeltab.domain.json_schema import is_strict
+from modeltab.domain.models import model_key
 from modeltab.domain.requests import (
     ChatRequest,
     Event,
@@ -27,6 +28,7 @@ from modeltab.providers.content import turns
 from modeltab.providers.http import error_of, words_of
 from modeltab.providers.think_tags import ThinkTags
 from modeltab.providers.token_logprobs import tokens_of
+from modeltab.snippets.call import Call
 
 #: The APIs' words for how an answer ended → ours. Compared in lower case.
 FINISH_REASONS: dict[str, FinishReason] = {
@@ -38,6 +40,8 @@ FINISH_REASONS: dict[str, FinishReason] = {
 #: What a schema is called in a request; APIs want a name, and show it to the model.
 SCHEMA_NAME = "answer"
 _FAILED = frozenset({"error", "network_error"})
+#: Where the app's own endpoint is, from the app's address on.
+PATH_IN_PAGE = "v1/chat/completions"
 
 
 def messages_of(request: ChatRequest, takes_images: bool) -> list[Json]:
@@ -63,7 +67,7 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
     :raises BadRequest: when the extra JSON is not an object.
     """
     parameters = request.parameters
-    body: dict[str, Json] = {"messages": messages_of(request, takes_images)}
+    body: dict[str, Json] = {**fields, "messages": messages_of(request, takes_images)}
     if request.schema is not None:
         body["response_format"] = {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, **schema_of(request.schema)}}
     if request.n_alternatives:
@@ -72,7 +76,15 @@ def body_of(request: ChatRequest, names: Mapping[str, str], takes_images: bool =
         value = getattr(parameters, name)
         if value is not None:
             body[field] = value
-    return {**body, **fields, **extra_fields(parameters.extra_json)}
+    return {**body, **extra_fields(parameters.extra_json)}
+
+
+def call_in_page(connection_id: str, request: ChatRequest, names: Mapping[str, str], stream: bool) -> Call:
+    """A question to the endpoint that the app itself has for pages beside it; its URL is relative to the app's."""
+    fields: dict[str, Json] = {"model": model_key(connection_id, request.model), **({"stream": True} if stream else {})}
+    body = body_of(request, names, **fields)
+    headers = {"Content-Type": "application/json"}
+    return Call("POST", PATH_IN_PAGE, headers, body=body, api="chat", streams=body.get("stream") is True, in_page=True)
 
 
 def schema_of(schema: Mapping[str, Any]) -> dict[str, Json]:

@@ -31,8 +31,9 @@ from modeltab.providers.base import Capabilities, HttpResponse, Json, KeySource,
 from modeltab.providers.connection_type import ConnectionType, Preset
 from modeltab.providers.content import Turn, turns
 from modeltab.providers.gemini_thinking import thinking_config
-from modeltab.providers.http import ADVICE_KEY, Endpoint, error_of, retry_delay_of, words_of
+from modeltab.providers.http import ADVICE_KEY, KEY_VARIABLE, Endpoint, error_of, retry_delay_of, words_of
 from modeltab.providers.token_logprobs import gemini_tokens
+from modeltab.snippets.call import Call
 
 HOST = "generativelanguage.googleapis.com"
 DEFAULT_URL = f"https://{HOST}/v1beta"
@@ -88,7 +89,8 @@ class Gemini(Provider):
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
         self._connection = connection
         needs_key = "Gemini" if host_of(connection.base_url) == HOST else ""
-        self._endpoint = GeminiEndpoint(transport, connection.base_url, key, _headers, ADVICE, needs_key)
+        variable = "GEMINI_API_KEY" if needs_key else KEY_VARIABLE
+        self._endpoint = GeminiEndpoint(transport, connection.base_url, key, _headers, ADVICE, needs_key, variable)
         self._thinks: dict[str, bool] = {}
 
     async def check(self) -> str:
@@ -132,8 +134,7 @@ class Gemini(Provider):
         """POST /models/{model}:streamGenerateContent, as server-sent events."""
         body = self._body(request)
         reader = ContentReader(request.model)
-        path = f"/{_path_of(request.model)}:streamGenerateContent?alt=sse"
-        async with aclosing(self._endpoint.sse(path, body)) as chunks:
+        async with aclosing(self._endpoint.sse(_asked(request.model, stream=True), body)) as chunks:
             async for chunk in chunks:
                 # What lies before the API may leave "alt=sse" out: then all frames come at once, as one array.
                 for frame in chunk if isinstance(chunk, list) else [chunk]:
@@ -141,6 +142,10 @@ class Gemini(Provider):
                         yield event
         for event in reader.end():
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /models/{model}:streamGenerateContent, or :generateContent."""
+        return self._endpoint.describe("POST", _asked(request.model, stream), self._body(request), "gemini", stream)
 
     def _body(self, request: ChatRequest) -> dict[str, Json]:
         """The request's body. The person's own extra JSON comes last and is merged into it, objects into objects.
@@ -177,6 +182,11 @@ class Gemini(Provider):
 
 def _headers(key: str) -> dict[str, str]:
     return {"x-goog-api-key": key} if key else {}
+
+
+def _asked(model: str, stream: bool) -> str:
+    """Where a model is asked."""
+    return f"/{_path_of(model)}:" + ("streamGenerateContent?alt=sse" if stream else "generateContent")
 
 
 def _path_of(model: str) -> str:

@@ -8,6 +8,7 @@ from modeltab.domain import errors
 from modeltab.providers.base import HttpRequest, HttpResponse, Json, KeySource, Transport
 from modeltab.providers.ndjson import NdjsonDecoder
 from modeltab.providers.sse import SseDecoder
+from modeltab.snippets.call import Api, Call, KeyPlace
 
 _BY_STATUS: dict[int, type[errors.ModelTabError]] = {
     400: errors.BadRequest,
@@ -23,6 +24,8 @@ _BY_STATUS: dict[int, type[errors.ModelTabError]] = {
 #: What may well work a little later: too many requests, and what gateways and overloaded servers answer (529 is Anthropic's).
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504, 529})
 
+#: The environment variable that code takes the key of an API from which is nobody's that is known.
+KEY_VARIABLE = "API_KEY"
 #: What stands in a key's place, and how long a key must be to be told from a word.
 HIDDEN = "[key]"
 _HIDDEN_FROM = 8
@@ -51,6 +54,7 @@ class Endpoint:
     :param headers: key → the headers that go with every request.
     :param advice: see `Advice`; what it does not know, `GENERAL_ADVICE` does.
     :param needs_key: who it is that answers nothing without a key; empty when a key is optional.
+    :param key_variable: the environment variable that usually has such a key.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Endpoint:
         headers: Callable[[str], Mapping[str, str]] = lambda key: {},
         advice: Advice = GENERAL,
         needs_key: str = "",
+        key_variable: str = KEY_VARIABLE,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.transport = transport
@@ -68,6 +73,30 @@ class Endpoint:
         self._headers = headers
         self._advice = advice
         self._needs_key = needs_key
+        self._key_variable = key_variable
+
+    def describe(self, method: str, path: str, value: Json = None, api: Api = "json", streams: bool = False) -> Call:
+        """The request that `call`, `open`, `sse` and `ndjson` send, with the place of the key in the key's stead.
+
+        :param api: how its answer is read; `streams`, whether that comes in pieces.
+        """
+        request = self._request(method, path, value, HIDDEN)
+        headers, place = dict(request.headers), None
+        for name, text in request.headers.items():
+            before, found, _ = text.partition(HIDDEN)
+            if found:
+                del headers[name]
+                place = KeyPlace(name, before, self._key_variable, bool(self._needs_key))
+        body = None if request.body is None else json.loads(request.body)
+        return Call(method, request.url, headers, place, body, api=api, streams=streams)
+
+    def _request(self, method: str, path: str, value: Json, key: str) -> HttpRequest:
+        headers = dict(self._headers(key))
+        body = None
+        if value is not None:
+            headers["Content-Type"] = "application/json"
+            body = json.dumps(value).encode()
+        return HttpRequest(method, self.base_url + path, headers, body)
 
     async def call(self, method: str, path: str, value: Json = None) -> Json:
         """Send a request, with `value` as JSON if it is given; the reply's JSON, None for an empty reply.
@@ -89,14 +118,10 @@ class Endpoint:
         key = self._key()
         if self._needs_key and not key:
             raise errors.KeyMissing(f"{self._needs_key} needs an API key.", "Edit the connection and paste one.")
-        url = self.base_url + path
-        headers = dict(self._headers(key))
-        body = None
-        if value is not None:
-            headers["Content-Type"] = "application/json"
-            body = json.dumps(value).encode()
+        request = self._request(method, path, value, key)
+        url = request.url
         with redacted(key):
-            response = _Hiding(await self.transport.send(HttpRequest(method, url, headers, body)), key)
+            response = _Hiding(await self.transport.send(request), key)
             async with aclosing(response):
                 if 300 <= response.status < 400:
                     raise errors.Redirected(

@@ -37,8 +37,9 @@ from modeltab.providers.base import (
     Trash,
     Unfinished,
 )
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of, messages_of
+from modeltab.providers.chat_completions import ChatCompletionReader, body_of, call_in_page, messages_of
 from modeltab.providers.connection_type import ConnectionType
+from modeltab.snippets.call import Call
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
 DEFAULT_CONTEXT = 4096
@@ -265,6 +266,10 @@ class InTab(Provider):
                     yield event
         for event in reader.end(end_mark=False):
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """The same question to the app's own endpoint: the engine has none."""
+        return call_in_page(self._connection_id, request, NAMES, stream)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """Go on with a text as it is. The model is loaded already, as for `generate`."""

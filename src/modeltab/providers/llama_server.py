@@ -35,8 +35,10 @@ from modeltab.providers.connection_type import ConnectionType, Fingerprint, Pres
 from modeltab.providers.http import Endpoint
 from modeltab.providers.llama_models import entries_of, file_name, is_router, routed, single, tokens
 from modeltab.providers.llama_router import LOAD_FAILED, Router
+from modeltab.snippets.call import Call
 
 DEFAULT_URL = "http://127.0.0.1:8080"
+CHAT = "/v1/chat/completions"
 
 #: It tells of as many tokens as it is asked for; a page shows no more than these.
 MOST_ALTERNATIVES = 50
@@ -78,7 +80,7 @@ class LlamaServer(Provider):
     def __init__(self, connection: Connection, key: KeySource, transport: Transport) -> None:
         self._connection_id = connection.id
         base_url = re.sub(r"/v1/*$", "", connection.base_url)  # what other programs ask for as the address
-        self._endpoint = Endpoint(transport, base_url, key, _key_header, ADVICE)
+        self._endpoint = Endpoint(transport, base_url, key, _key_header, ADVICE, key_variable="LLAMA_API_KEY")
         self._ids: dict[str, str] = {}
         self._autoloads = True
         self.capabilities = CAPABILITIES
@@ -153,17 +155,9 @@ class LlamaServer(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /v1/chat/completions, streamed; while it reads the prompt, it tells how far it is."""
-        fields = {
-            "model": self._id(request.model),
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "return_progress": True,
-            **_reasoning(request),
-        }
-        body = body_of(request, NAMES, self.capabilities.images, **fields)
         reader, end_mark = ChatCompletionReader(), False
         try:
-            async with aclosing(self._endpoint.sse("/v1/chat/completions", body)) as chunks:
+            async with aclosing(self._endpoint.sse(CHAT, self._body(request))) as chunks:
                 async for chunk in chunks:
                     if chunk is None:
                         end_mark = True
@@ -178,6 +172,16 @@ class LlamaServer(Provider):
             raise
         for event in reader.end(end_mark):
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /v1/chat/completions."""
+        body = self._body(request, stream)
+        return self._endpoint.describe("POST", CHAT, body, "chat", body.get("stream") is True)
+
+    def _body(self, request: ChatRequest, stream: bool = True) -> dict[str, Json]:
+        streamed = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True} if stream else {}
+        fields = {"model": self._id(request.model), **streamed, **_reasoning(request)}
+        return body_of(request, NAMES, self.capabilities.images, **fields)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """POST /v1/completions, streamed: the text goes to the model as it is, special tokens in it included."""

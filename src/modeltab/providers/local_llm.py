@@ -16,6 +16,7 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, CompletionRequest, Event, Finished, Parameters, TextDelta, Usage
 from modeltab.files.fit import EngineKind
 from modeltab.providers.base import (
+    ApiOperations,
     Capabilities,
     Json,
     ModelFile,
@@ -33,8 +34,20 @@ from modeltab.providers.base import (
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.content import turns
 from modeltab.providers.http import Endpoint, decode_json, error_from, read
+from modeltab.snippets.call import Call, Upload
 
 DEFAULT_URL = "http://127.0.0.1:5000/api/v1"
+
+#: Method and path of each endpoint; `_delete` has the one whose path names a model.
+HEALTH = ("GET", "/health")
+MODELS = ("GET", "/models")
+UPLOAD = ("POST", "/models")
+SYNC = ("POST", "/models/sync")
+GENERATE = ("POST", "/generate")
+CACHE = ("GET", "/cache/status")
+CLEAR = ("POST", "/cache/clear")
+#: What the part of the form with the file is called.
+FILE_FIELD = "file"
 
 #: What to do about each error that the API documents, by the beginning of its own words.
 ADVICE = {
@@ -88,11 +101,12 @@ class LocalLlm(Provider):
         self.uploads: ModelUploads | None = self
         self.memory: ModelMemory | None = self
         self.preview: PromptPreview | None = self
+        self.operations: ApiOperations | None = self
         self.completes: TextCompletion | None = self
 
     async def check(self) -> str:
         """GET /health: the service's name and version, when it says that it is healthy."""
-        reply = await self._endpoint.call("GET", "/health")
+        reply = await self._endpoint.call(*HEALTH)
         status = _text(reply, "status")
         if status != "healthy":
             raise BadReply(f"The server says that it is “{status}”.", ADVICE[""], str(reply))
@@ -100,11 +114,11 @@ class LocalLlm(Provider):
 
     async def models(self) -> tuple[Model, ...]:
         """GET /models."""
-        return self._models(await self._endpoint.call("GET", "/models"))
+        return self._models(await self._endpoint.call(*MODELS))
 
     async def sync(self) -> tuple[Model, ...]:
         """POST /models/sync."""
-        reply = await self._endpoint.call("POST", "/models/sync")
+        reply = await self._endpoint.call(*SYNC)
         return self._models(reply.get("data") if isinstance(reply, dict) else None)
 
     def stored_name(self, name: str) -> str:
@@ -113,8 +127,8 @@ class LocalLlm(Provider):
 
     async def add(self, file: ModelFile, name: str, on_step: OnStep) -> None:
         """POST /models: the file as the multipart part "file"."""
-        url = self._endpoint.base_url + "/models"
-        response = await self._transport.upload(url, "file", file, name, lambda sent: on_step("", sent))
+        url = self._endpoint.base_url + UPLOAD[1]
+        response = await self._transport.upload(url, FILE_FIELD, file, name, lambda sent: on_step("", sent))
         body = await read(response)
         if response.status == 413:
             advice = {"": "The server's limit is MAX_CONTENT_LENGTH: raise it and start the server again."}
@@ -125,11 +139,11 @@ class LocalLlm(Provider):
 
     async def remove(self, name: str) -> None:
         """DELETE /models/{model_name}, with or without .gguf."""
-        await self._endpoint.call("DELETE", "/models/" + quote(name, safe=""))
+        await self._endpoint.call(*_delete(name))
 
     async def loaded(self) -> tuple[str, ...]:
         """GET /cache/status."""
-        reply = await self._endpoint.call("GET", "/cache/status")
+        reply = await self._endpoint.call(*CACHE)
         names = reply.get("cached_models") if isinstance(reply, dict) else None
         if not isinstance(names, list):
             raise _unlike("the cache's state", reply)
@@ -144,7 +158,7 @@ class LocalLlm(Provider):
 
     async def free(self) -> None:
         """POST /cache/clear."""
-        await self._endpoint.call("POST", "/cache/clear")
+        await self._endpoint.call(*CLEAR)
 
     async def render(self, request: ChatRequest) -> RenderedPrompt:
         """The question, in the template where there is one. The API has no endpoint for it: it is put together here."""
@@ -153,25 +167,20 @@ class LocalLlm(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /generate."""
-        async with aclosing(self._answer(render_question(request), request.model, request.parameters)) as events:
+        async with aclosing(self._answer(_body(request))) as events:
             async for event in events:
                 yield event
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """POST /generate with a template that is nothing but the question: then the text goes to the model as it is."""
         bare = request.parameters._replace(template="{question}")
-        async with aclosing(self._answer(request.prompt, request.model, bare)) as events:
+        async with aclosing(self._answer(_sent(request.prompt, request.model, bare))) as events:
             async for event in events:
                 yield event
 
-    async def _answer(self, question: str, model: str, parameters: Parameters) -> AsyncGenerator[Event, None]:
-        sent: dict[str, Json] = {"question": question, "model_name": model}
-        for name in ("template", "n_gpu_layers", "n_batch", "temperature"):
-            value = getattr(parameters, name)
-            if value is not None:
-                sent[name] = value
+    async def _answer(self, body: Json) -> AsyncGenerator[Event, None]:
         try:
-            reply = await self._endpoint.call("POST", "/generate", sent)
+            reply = await self._endpoint.call(*GENERATE, body)
         except ServerFailed as error:
             error.transient = False  # by the API's description a 500 is a generation that failed, not a busy server
             raise
@@ -180,6 +189,24 @@ class LocalLlm(Provider):
         yield TextDelta(reply["response"])
         yield _usage(reply)
         yield Finished("stop")
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /generate, which never streams."""
+        return self._endpoint.describe(*GENERATE, _body(request), "local-llm")
+
+    def examples(self, model: str) -> tuple[tuple[str, Call], ...]:
+        """The other seven endpoints."""
+        describe = self._endpoint.describe
+        upload = describe(*UPLOAD)._replace(upload=Upload(FILE_FIELD, model))
+        return (
+            ("Health", describe(*HEALTH)),
+            ("List models", describe(*MODELS)),
+            ("Upload a model", upload),
+            ("Delete a model", describe(*_delete(model))),
+            ("Read the models folder again", describe(*SYNC)),
+            ("Loaded models", describe(*CACHE)),
+            ("Free memory", describe(*CLEAR)),
+        )
 
     def _models(self, reply: Json) -> tuple[Model, ...]:
         entries = reply.get("models") if isinstance(reply, dict) else None
@@ -197,6 +224,23 @@ class LocalLlm(Provider):
             modified=str(entry.get("modified", "")),
             details={"Path": path} if path else {},
         )
+
+
+def _delete(name: str) -> tuple[str, str]:
+    return "DELETE", "/models/" + quote(name, safe="")
+
+
+def _body(request: ChatRequest) -> dict[str, Json]:
+    return _sent(render_question(request), request.model, request.parameters)
+
+
+def _sent(question: str, model: str, parameters: Parameters) -> dict[str, Json]:
+    sent: dict[str, Json] = {"question": question, "model_name": model}
+    for name in ("template", "n_gpu_layers", "n_batch", "temperature"):
+        value = getattr(parameters, name)
+        if value is not None:
+            sent[name] = value
+    return sent
 
 
 def render_question(request: ChatRequest) -> str:

@@ -45,8 +45,10 @@ from modeltab.providers.ollama_chat import (
 )
 from modeltab.providers.ollama_models import Layers, details_of, entries_of, header_of, listed, name_of
 from modeltab.providers.ollama_uploads import Digests, Uploads
+from modeltab.snippets.call import Call
 
 DEFAULT_URL = "http://127.0.0.1:11434"
+CHAT = "/api/chat"
 #: The hosted Ollama, whose models are all somewhere else.
 _HOSTED = "ollama.com"
 #: A model that was told to leave memory is looked after this often, and this often at most: a busy one stays until it is done.
@@ -87,7 +89,7 @@ class Ollama(Provider):
     def __init__(self, connection: Connection, key: KeySource, transport: Transport, digests: Digests | None = None) -> None:
         self._connection = connection
         base_url = re.sub(r"/(api|v1)/*$", "", connection.base_url)  # what other programs ask for as Ollama's address
-        self._endpoint = Endpoint(transport, base_url, key, bearer, ADVICE)
+        self._endpoint = Endpoint(transport, base_url, key, bearer, ADVICE, key_variable="OLLAMA_API_KEY")
         self._is_hosted = host_of(base_url).removeprefix("www.") == _HOSTED
         digests = {} if digests is None else digests
         self.uploads: ModelUploads | None = None if self._is_hosted else Uploads(self._endpoint, key, ADVICE, digests)
@@ -192,6 +194,11 @@ class Ollama(Provider):
             async for event in events:
                 yield event
 
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /api/chat."""
+        body = body_of(request, stream)
+        return self._endpoint.describe("POST", CHAT, body, "ollama", body.get("stream") is True)
+
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """POST /api/generate without a template, streamed."""
         reader = CompletionReader(ADVICE)
@@ -201,7 +208,7 @@ class Ollama(Provider):
 
     async def _chat(self, body: Json) -> AsyncGenerator[Event, None]:
         reader = ChatReader(ADVICE)
-        async with aclosing(self._answer("/api/chat", body, reader)) as events:
+        async with aclosing(self._answer(CHAT, body, reader)) as events:
             async for event in events:
                 yield event
         if not reader.finished:

@@ -56,8 +56,8 @@ def options_of(parameters: Parameters) -> dict[str, Json]:
     return {**options, **extra} if isinstance(extra, dict) else options
 
 
-def body_of(request: ChatRequest) -> dict[str, Json]:
-    """The request's body.
+def body_of(request: ChatRequest, stream: bool = True) -> dict[str, Json]:
+    """The request's body. Ollama streams unless it is told not to.
 
     The extra JSON goes to its top level (`format`, `keep_alive`, …) and comes last; its `options` are merged, so that
     {"options": {"min_p": 0.1}} adds one and keeps the others.
@@ -73,7 +73,7 @@ def body_of(request: ChatRequest) -> dict[str, Json]:
         if turn.images:
             message["images"] = [data for _, data in turn.images]
         messages.append(message)
-    body: dict[str, Json] = {"model": request.model, "messages": messages, "stream": True}
+    body: dict[str, Json] = {"model": request.model, "messages": messages, "stream": stream}
     if parameters.reasoning:
         body["think"] = False if parameters.reasoning == "off" else parameters.reasoning
     if request.schema is not None:

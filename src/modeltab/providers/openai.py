@@ -16,6 +16,9 @@ from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import Endpoint
 from modeltab.providers.openai_models import check_models, headers_of, listed, recognise_list
 from modeltab.providers.openai_vendors import GENERIC, VENDORS, allow_recipes, reasoning_fields, vendor_of
+from modeltab.snippets.call import Call
+
+PATH = "/chat/completions"
 
 #: What to do, by the beginning of the server's own words.
 ADVICE = {
@@ -31,7 +34,9 @@ class OpenAi(Provider):
         self._connection = connection
         self._vendor = vendor_of(connection.base_url)
         label = self._vendor.preset.label if self._vendor.requires_key else ""
-        self._endpoint = Endpoint(transport, connection.base_url, key, headers_of(self._vendor), ADVICE, label)
+        self._endpoint = Endpoint(
+            transport, connection.base_url, key, headers_of(self._vendor), ADVICE, label, self._vendor.key_variable
+        )
         names = self._vendor.names
         self.capabilities = Capabilities(
             streaming=True,
@@ -63,13 +68,8 @@ class OpenAi(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /chat/completions, streamed."""
-        fields: dict[str, Json] = {"model": request.model, "stream": True}
-        if self._vendor.asks_usage:
-            fields["stream_options"] = {"include_usage": True}
-        fields.update(reasoning_fields(self._vendor, request.parameters.reasoning))
-        body = body_of(request, self._vendor.names, takes_images=True, **fields)
         reader, end_mark = ChatCompletionReader(), False
-        async with aclosing(self._endpoint.sse("/chat/completions", body)) as chunks:
+        async with aclosing(self._endpoint.sse(PATH, self._body(request))) as chunks:
             async for chunk in chunks:
                 if chunk is None:
                     end_mark = True
@@ -78,6 +78,20 @@ class OpenAi(Provider):
                     yield event
         for event in reader.end(end_mark):
             yield event
+
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /chat/completions."""
+        body = self._body(request, stream)
+        return self._endpoint.describe("POST", PATH, body, "chat", body.get("stream") is True)
+
+    def _body(self, request: ChatRequest, stream: bool = True) -> dict[str, Json]:
+        fields: dict[str, Json] = {"model": request.model}
+        if stream:
+            fields["stream"] = True
+            if self._vendor.asks_usage:
+                fields["stream_options"] = {"include_usage": True}
+        fields.update(reasoning_fields(self._vendor, request.parameters.reasoning))
+        return body_of(request, self._vendor.names, takes_images=True, **fields)
 
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """POST /completions, streamed."""

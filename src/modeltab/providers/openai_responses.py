@@ -30,7 +30,9 @@ from modeltab.providers.content import Turn, turns
 from modeltab.providers.http import Endpoint, error_of, words_of
 from modeltab.providers.openai_models import check_models, headers_of, listed
 from modeltab.providers.openai_vendors import allow_recipes, vendor_of
+from modeltab.snippets.call import Call
 
+PATH = "/responses"
 #: What the parameters are called.
 NAMES = {"temperature": "temperature", "max_tokens": "max_output_tokens", "top_p": "top_p"}
 
@@ -91,7 +93,9 @@ class OpenAiResponses(Provider):
         self._connection = connection
         self._vendor = vendor_of(connection.base_url)
         needs_key = self._vendor.preset.label if self._vendor.requires_key else ""
-        self._endpoint = Endpoint(transport, connection.base_url, key, headers_of(self._vendor), ADVICE, needs_key)
+        self._endpoint = Endpoint(
+            transport, connection.base_url, key, headers_of(self._vendor), ADVICE, needs_key, self._vendor.key_variable
+        )
 
     async def check(self) -> str:
         """Ask for the models: that needs the right address and, with most vendors, the right key."""
@@ -105,22 +109,27 @@ class OpenAiResponses(Provider):
         """POST /responses, streamed."""
         body = body_of(request)
         reader = ResponseReader(_count(body.get("max_output_tokens")))
-        async with aclosing(self._endpoint.sse("/responses", body)) as chunks:
+        async with aclosing(self._endpoint.sse(PATH, body)) as chunks:
             async for chunk in chunks:
                 for event in reader.read(chunk):
                     yield event
                 if reader.finished:
                     break
 
+    def call(self, request: ChatRequest, stream: bool = True) -> Call:
+        """POST /responses."""
+        body = body_of(request, stream)
+        return self._endpoint.describe("POST", PATH, body, "responses", body.get("stream") is True)
 
-def body_of(request: ChatRequest) -> dict[str, Json]:
+
+def body_of(request: ChatRequest, stream: bool = True) -> dict[str, Json]:
     """The request's body.
 
     :raises BadRequest: when the extra JSON is not an object.
     """
     parameters = request.parameters
     items = [_item(turn, place) for place, turn in enumerate(turns(request, takes_images=True))]
-    body: dict[str, Json] = {"model": request.model, "input": items, "stream": True, "store": False}
+    body: dict[str, Json] = {"model": request.model, "input": items, **({"stream": True} if stream else {}), "store": False}
     if parameters.system_prompt:
         body["instructions"] = parameters.system_prompt
     for name, field in NAMES.items():

@@ -11,6 +11,7 @@ from modeltab.domain.connections import host_of
 from modeltab.domain.diagnosis import Recipe
 from modeltab.providers.base import Json
 from modeltab.providers.connection_type import Preset
+from modeltab.providers.http import KEY_VARIABLE
 
 _COMMON = {"temperature": "temperature", "top_p": "top_p"}
 _OLD = {**_COMMON, "max_tokens": "max_tokens"}
@@ -30,6 +31,7 @@ class Vendor(NamedTuple):
     :param check_path: what is asked to see whether the key is right, where the list of models is open to everybody.
     :param hides_refusal: whether a wrong key is answered without CORS headers, so that a page sees no answer at all.
     :param unusable: why a page cannot use it at all, empty when it can.
+    :param key_variable: the environment variable that its key usually stands in.
     :param completes: of how many alternatives it tells at most in the older `/completions`; 0 where it has no such thing.
     :param alternatives: of how many alternatives it tells at most in chat; 0 where it refuses to.
     :param schema: whether it holds an answer to a JSON schema (`response_format`).
@@ -45,6 +47,7 @@ class Vendor(NamedTuple):
     check_path: str = ""
     hides_refusal: bool = False
     unusable: str = ""
+    key_variable: str = KEY_VARIABLE
     completes: int = 0
     alternatives: int = 0
     schema: bool = True
@@ -63,6 +66,7 @@ VENDORS = (
         ("api.openai.com",),
         {**_NEW, "seed": "seed"},
         hides_refusal=True,
+        key_variable="OPENAI_API_KEY",
         completes=5,
         alternatives=20,
     ),
@@ -71,12 +75,14 @@ VENDORS = (
         ("api.mistral.ai",),
         {**_OLD, "top_k": "top_k", "seed": "random_seed"},
         asks_usage=False,
+        key_variable="MISTRAL_API_KEY",
     ),
     Vendor(
         Preset("groq", "Groq", "https://api.groq.com/openai/v1", keys_at="console.groq.com/keys"),
         ("api.groq.com",),
         {**_NEW, "seed": "seed"},
         asks_usage=False,
+        key_variable="GROQ_API_KEY",
     ),
     Vendor(
         Preset("openrouter", "OpenRouter", "https://openrouter.ai/api/v1", keys_at="openrouter.ai/settings/keys"),
@@ -84,6 +90,7 @@ VENDORS = (
         GENERIC_NAMES,
         reasoning="reasoning",
         check_path="/key",
+        key_variable="OPENROUTER_API_KEY",
         completes=20,
         alternatives=20,
     ),
@@ -92,6 +99,7 @@ VENDORS = (
         ("api.deepseek.com",),
         _OLD,
         reasoning="thinking",
+        key_variable="DEEPSEEK_API_KEY",
         alternatives=20,
         schema=False,
     ),
@@ -99,12 +107,14 @@ VENDORS = (
         Preset("xai", "xAI", "https://api.x.ai/v1", keys_at="console.x.ai"),
         ("api.x.ai",),
         {**_NEW, "seed": "seed"},
+        key_variable="XAI_API_KEY",
         alternatives=8,
     ),
     Vendor(
         Preset("together", "Together", "https://api.together.xyz/v1", keys_at="api.together.ai/settings/api-keys"),
         ("api.together.xyz", "api.together.ai"),
         GENERIC_NAMES,
+        key_variable="TOGETHER_API_KEY",
         completes=20,
     ),
     Vendor(
@@ -119,6 +129,7 @@ VENDORS = (
         (".openai.azure.com", ".services.ai.azure.com", ".cognitiveservices.azure.com"),
         {**_NEW, "seed": "seed"},
         key_header="api-key",
+        key_variable="AZURE_OPENAI_API_KEY",
         completes=5,
         alternatives=20,
     ),
@@ -126,6 +137,7 @@ VENDORS = (
         Preset("hugging-face", "Hugging Face", "https://router.huggingface.co/v1", keys_at="huggingface.co/settings/tokens"),
         ("router.huggingface.co",),
         {**_OLD, "seed": "seed"},
+        key_variable="HF_TOKEN",
     ),
     Vendor(
         Preset("lm-studio", "LM Studio", "http://127.0.0.1:1234/v1", local=True, about="Its server has to allow this page."),

@@ -9,7 +9,16 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from modeltab.domain.errors import ModelTabError
-from modeltab.domain.requests import ChatRequest, Event, Finished, ReasoningDelta, Retrying, TextDelta, ToolCallDelta
+from modeltab.domain.requests import (
+    ChatRequest,
+    Event,
+    Finished,
+    ReasoningDelta,
+    Retrying,
+    TextDelta,
+    TokenProbabilities,
+    ToolCallDelta,
+)
 from modeltab.providers.base import Provider
 
 #: How often a request is sent at most, and the seconds before the second time; each pause is twice the one before.
@@ -17,7 +26,7 @@ ATTEMPTS = 4
 FIRST_PAUSE = 1.0
 #: A server that asks to wait longer than this, in seconds, is left to the person: nobody watches a page for minutes.
 LONGEST_PAUSE = 60.0
-_ANSWER = (TextDelta, ReasoningDelta, ToolCallDelta, Finished)
+_ANSWER = (TextDelta, TokenProbabilities, ReasoningDelta, ToolCallDelta, Finished)
 
 
 def generate(provider: Provider, request: ChatRequest) -> AsyncGenerator[Event, None]:

@@ -72,12 +72,11 @@ def connection_from_json(value: Any) -> Connection:
 
 def _settings_from_json(value: Mapping[str, Any]) -> Settings:
     theme = value.get("theme")
-    model = value.get("model")
     return Settings(
         theme=theme if theme in ("auto", "light", "dark") else "auto",
         offline_only=value.get("offline_only") is True,
         auto_lock=_minutes(value.get("auto_lock")),
-        model=model if isinstance(model, str) else "",
+        model=_text_of(value.get("model")),
         parameters=parameters_from_json(value.get("parameters")),
         prompts=tuple(_items(Prompt, value.get("prompts"), ("name", "text"))),
         presets=tuple(
@@ -88,12 +87,18 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         conversation_sort=_one_of(SORTS, value.get("conversation_sort")),
         folded_folders=_texts_of(value.get("folded_folders")),
         code_uses_models=value.get("code_uses_models") is True,
+        code_form=_text_of(value.get("code_form")),
+        code_streams=value.get("code_streams") is not False,
     )
 
 
 def _one_of(allowed: tuple[str, ...], value: Any) -> str:
     """The value, or the first of what is allowed."""
     return value if isinstance(value, str) and value in allowed else allowed[0]
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _texts_of(value: Any) -> tuple[str, ...]:
@@ -144,6 +149,7 @@ def message_to_json(message: Message) -> Record:
     record["error"] = message.error._asdict() if message.error else None
     record["images"] = [image._asdict() for image in message.images]
     record["tool_calls"] = [call._asdict() for call in message.tool_calls]
+    record["parameters"] = None if message.parameters is None else _given(message.parameters._asdict())
     return record
 
 
@@ -169,6 +175,9 @@ def message_from_json(value: Any) -> Message:
     fields["tool_calls"] = tuple(_items(ToolCall, fields.get("tool_calls"), ("id", "name", "arguments")))
     data = fields.get("provider_data")
     fields["provider_data"] = data if isinstance(data, Mapping) else {}
+    asked, begun = fields.get("parameters"), fields.get("continued_from")
+    fields["parameters"] = parameters_from_json(asked) if isinstance(asked, Mapping) else None
+    fields["continued_from"] = begun if isinstance(begun, int) and 0 <= begun <= len(fields["text"]) else 0
     return Message(**fields)
 
 

@@ -24,6 +24,7 @@ from modeltab.files.values import Header, Inspection, ModelFacts
 from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
+from modeltab.state.code import Code
 from modeltab.state.code_page import CodePage
 from modeltab.state.playground import Completion, Structured
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
@@ -40,6 +41,7 @@ class Settings(NamedTuple):
     :param prices: of models, as the person set them.
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     :param code_uses_models: whether code in the Playground may ask models without asking the person first.
+    :param code_form: the form that code was copied in last; `code_streams`, whether that takes an answer in pieces.
     """
 
     theme: str = "auto"
@@ -53,6 +55,8 @@ class Settings(NamedTuple):
     code_uses_models: bool = False
     prompts: tuple[Prompt, ...] = ()
     presets: tuple[Preset, ...] = ()
+    code_form: str = ""
+    code_streams: bool = True
 
 
 class Facts(NamedTuple):
@@ -66,6 +70,7 @@ class Facts(NamedTuple):
     :param engine: what runs the files that it takes.
     :param undoes: whether a deleted model can be had again for a while.
     :param loads: whether a model can be loaded before the first prompt.
+    :param operations: whether its API has more for code to call than questions to a model.
     :param completion: what completing a text takes; None where it cannot be done.
     """
 
@@ -92,6 +97,7 @@ class Facts(NamedTuple):
     unloads_one: bool = False
     frees: bool = False
     previews: bool = False
+    operations: bool = False
     completion: Capabilities | None = None
 
 
@@ -349,6 +355,7 @@ class State(NamedTuple):
     prices: tuple[Price, ...] = ()
     file_details: FileDetails | None = None
     exchange: Exchange = Exchange()
+    code: Code | None = None
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()

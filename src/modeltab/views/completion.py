@@ -50,7 +50,7 @@ _ALTERNATIVE = Template(
     '<li><button class="button small alternative" type="button" data-action="completion.branch" data-id="{place}" '
     'aria-label="{name}" {?disabled}><code>{text}</code></button>'
     '<meter class="alternative-bar" min="0" max="1" value="{share}" aria-label="Probability"></meter>'
-    '<span class="alternative-share">{percent}</span><span class="muted">{note}</span></li>'
+    '<span class="alternative-share">{percent}<span class="muted">{note}</span></span></li>'
 )
 _BRANCHES = Template(
     '<section class="branches" aria-label="Branches"><h2>Branches</h2><p class="field-hint">{hint}</p>'
@@ -63,6 +63,8 @@ _BRANCH = Template(
 
 #: The least probability of each shade of the heat map, likeliest first, and its words in the legend.
 HEAT = ((0.9, "90 % or more"), (0.5, "50–90 %"), (0.2, "20–50 %"), (0.05, "5–20 %"), (0.0, "below 5 %"))
+#: What a model does that answers messages only, and tells probabilities.
+ONE_MESSAGE = "{why} The prompt goes to it as one message, and nothing branches off from its answer."
 #: Of a long prompt the end is shown.
 PROMPT_SHOWN = 240
 _NUMBERS = (
@@ -90,6 +92,12 @@ def _chosen(state: State) -> str:
     return state.completion.model or of_chat
 
 
+def _goes_on(state: State) -> bool:
+    """Whether the chosen model can go on with a text, rather than only answer a message."""
+    facts = _facts(state)
+    return facts is not None and facts.completion is not None
+
+
 def _facts(state: State) -> Facts | None:
     return state.facts.get(split_key(_chosen(state))[0])
 
@@ -112,7 +120,7 @@ def rendering(state: State) -> Html:
 def bar(state: State) -> Html:
     """The numbers and the button."""
     facts = _facts(state)
-    taken = facts.completion if facts else None
+    taken = (facts.completion or facts.capabilities) if facts else None
     controls = []
     for name, label, step, low, high in _NUMBERS:
         takes = taken is not None and name in taken.parameters
@@ -124,11 +132,12 @@ def bar(state: State) -> Html:
         hint = taken.reasons.get("alternatives") or f"{facts.type_label} tells no probabilities."
     controls.append(_number(state, "alternatives", "Alternatives", hint, "1", "0", str(most), most > 0))
     reason = reason_of(state, _chosen(state), "completion")
+    note = "" if not facts or facts.completion or reason else ONE_MESSAGE.format(why=facts.capabilities.reasons["completion"])
     coming = state.completing is not None
     return _BAR(
         numbers=join(controls),
-        main=button("Stop", "completion.stop", kind="stop") if coming else _COMPLETE(disabled=bool(reason)),
-        reason=reason,
+        main=button("Stop", "completion.stop") if coming else _COMPLETE(disabled=bool(reason)),
+        reason=reason or note,
     )
 
 
@@ -164,7 +173,7 @@ def output(state: State) -> Html:
 
 
 def _actions(state: State, found: Branch) -> Html:
-    cannot = bool(reason_of(state, _chosen(state), "completion"))
+    cannot = not _goes_on(state)
     busy = state.completing is not None
     parts = [
         button("Continue", "completion.continue", disabled=cannot or busy, kind="small") if found.model else EMPTY,
@@ -227,8 +236,10 @@ def _panel(state: State, token: Token, place: int, coming: bool) -> Html:
         if token.logprob is not None:
             hint = f"It had {percent(token.logprob)}. No alternatives were told."
     else:
-        hint = "What the model might have said here. Choose one to go on from it; what there is stays in the branches."
-    cannot = coming or bool(reason_of(state, _chosen(state), "completion"))
+        hint = "What the model might have said here."
+        if _goes_on(state):
+            hint += " Choose one to go on from it; what there is stays in the branches."
+    cannot = coming or not _goes_on(state)
     items = join(_alternative(item, n, item.text == token.text, cannot) for n, item in enumerate(token.alternatives))
     return _PANEL(number=place + 1, text=_visible(token.text), hint=hint, items=items)
 

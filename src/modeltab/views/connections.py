@@ -92,6 +92,8 @@ def _actions(state: State, connection: Connection, facts: Facts) -> Html:
     name = connection.name
     actions = [button("Test", "connection.test", connection.id, f"Test {name}", "small")]
     actions.append(button("Edit", "connection.edit", connection.id, f"Edit {name}", "small"))
+    if facts.operations:
+        actions.append(button("Copy as code", "snippet.connection", connection.id, f"Copy as code: {name}", "small"))
     if not facts.permanent:
         actions.append(button("Remove", "connection.remove.ask", connection.id, f"Remove {name}", "small danger"))
     return join(actions)

@@ -4,6 +4,7 @@ from modeltab.state.store import Dialog, State
 from modeltab.state.updates import model_of
 from modeltab.views import (
     add_model,
+    code,
     connection_form,
     connections,
     conversations,
@@ -62,6 +63,8 @@ def _content(state: State, item: Dialog) -> tuple[str, Html]:
         return "Unlock keys", keys.unlock_form(item)
     if item.name == "copy-model":
         return "Copy model", copy_model.form(state, item)
+    if item.name == "code" and state.code:
+        return "Copy as code", code.body(state.code)
     if item.name == "prices":
         return "Prices", prices.dialog(state, item)
     if item.name in library.TITLES:

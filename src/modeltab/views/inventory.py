@@ -124,6 +124,7 @@ def _row_actions(state: State, model: Model, facts: Facts) -> Html:
     if facts.unloads_one and model.state == "Loaded":
         actions.append(button("Unload", "model.unload", key, f"Unload {name}", "small"))
     actions.append(button("Details", "model.details", key, f"Details of {name}", "small"))
+    actions.append(button("Copy as code", "snippet.model", key, f"Copy as code: {name}", "small"))
     if copy_model.places(state, key):
         actions.append(button("Copy to…", "model.copy.ask", key, f"Copy {name} to…", "small"))
     if facts.removes:

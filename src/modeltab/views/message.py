@@ -99,6 +99,8 @@ def _actions(item: Message, continues: bool) -> Html:
         if continues and item.text and (item.status != "done" or item.finish_reason == "length"):
             buttons.append(icon_button("continue", "Continue", "message.continue", item.id))
     buttons.append(icon_button("branch", "Branch", "message.branch", item.id))
+    if item.role != "system":
+        buttons.append(icon_button("code", "Copy as code", "snippet.message", item.id))
     buttons.append(icon_button("delete", "Delete", "message.delete", item.id))
     return join(buttons)
 

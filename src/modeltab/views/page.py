@@ -52,7 +52,7 @@ _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
     *("conversations", "candidates", "choices", "catalogue", "file_details", "storage", "device", "prices"),
-    "exchange",
+    *("exchange", "code"),
 )
 _LIST = ("conversations", "conversations_loaded", "conversation", "search", "listing", "settings")
 REGIONS = (

@@ -32,7 +32,8 @@ def reason_of(state: State, key: str, what: str) -> str:
     facts = state.facts.get(connection_id)
     if not name or facts is None:
         return "Choose a model."
-    can = facts.completion is not None if what == "completion" else facts.capabilities.schema
+    completes = facts.completion is not None or facts.capabilities.alternatives > 0
+    can = completes if what == "completion" else facts.capabilities.schema
     if can:
         return ""
     words = {"completion": "completes no text", "schema": "holds no answer to a schema"}[what]

@@ -36,7 +36,8 @@ def spoken(state: State) -> Html:
 
 def navigation(state: State) -> Html:
     """The links to the pages."""
-    return join(_LINK(page=page, text=text, current="page" if state.route.page == page else "false") for page, text in PAGES)
+    shown = state.route.page.partition("-")[0]  # a part of a page, such as playground-completion, belongs to it
+    return join(_LINK(page=page, text=text, current="page" if shown == page else "false") for page, text in PAGES)
 
 
 def alerts(state: State) -> Html:

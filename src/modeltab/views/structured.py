@@ -75,7 +75,7 @@ def bar(state: State) -> Html:
     page = state.structured
     reason = reason_of(state, page.model or state.settings.model, "schema")
     blocked = bool(reason) or page.is_empty or bool(page.problems)
-    main = button("Stop", "structured.stop", kind="stop") if page.status == "streaming" else _SEND(disabled=blocked)
+    main = button("Stop", "structured.stop") if page.status == "streaming" else _SEND(disabled=blocked)
     return _BAR(main=main, reason=reason)
 
 
