@@ -71,8 +71,8 @@ _RUNS = Template(
 )
 _ITEM = Template(
     '<li class="code-run" aria-label="{first}" aria-current="{current}"><button class="code-run-open" type="button" '
-    'data-action="playground.reopen" data-id="{id}" {?disabled}><span class="code-run-code">{first}</span>'
-    '<span class="muted">{about}</span></button>{delete}</li>'
+    'data-action="playground.reopen" data-id="{id}" aria-label="Open {first}" {?disabled}>'
+    '<span class="code-run-code">{first}</span><span class="muted">{about}</span></button>{delete}</li>'
 )
 
 
@@ -173,7 +173,7 @@ def runs(state: State) -> Html:
         return EMPTY
     return _RUNS(
         items=join(_item(run, page) for run in page.runs),
-        clear=button("Delete all", "playground.runs.ask", name="Delete all runs", kind="small"),
+        clear=button("Delete all", "playground.runs.ask", kind="small"),
     )
 
 
@@ -189,5 +189,5 @@ def _item(run: CodeRun, page: CodePage) -> Html:
         about=about,
         current="true" if page.shown and page.shown.id == run.id else "false",
         disabled=bool(page.phase),
-        delete=icon_button("delete", f"Delete the run {first}", "playground.run.delete", run.id),
+        delete=icon_button("delete", f"Delete {first}", "playground.run.delete", run.id),
     )
