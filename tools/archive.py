@@ -13,6 +13,9 @@ from tools.stamps import files_in
 
 APP_PACKAGE = Path("src", "modeltab")
 APP_ARCHIVE = Path("static", "app.zip")
+#: The same of what runs in the playground's sandbox.
+PLAYGROUND_PACKAGE = Path("src", "playground")
+PLAYGROUND_ARCHIVE = Path("static", "playground.zip")
 # The earliest moment that a zip entry can name: a fixed one, or no two archives would be the same.
 _ENTRY_DATE = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3

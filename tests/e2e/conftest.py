@@ -186,7 +186,8 @@ def open_app(context: BrowserContext, errors: ErrorLog) -> OpenApp:
         page = context.new_page()
         errors.watch(page)
         config = json.dumps(json.dumps(configuration(api)))
-        page.add_init_script(f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {config})")
+        script = f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {config})"
+        page.add_init_script(f"if (self === top) {{ {script} }}")  # a sandbox has no storage
         return App(page, url).open(route)
 
     return open_

@@ -24,6 +24,7 @@ from modeltab.actions import (
     structured,
 )
 from modeltab.actions.app import App, UiEvent, facts_of
+from modeltab.actions.code_ports import CodeParts
 from modeltab.actions.table import perform
 from modeltab.domain.catalogue import STARTER, CatalogueEntry
 from modeltab.domain.connections import Connection
@@ -36,6 +37,7 @@ from modeltab.providers.registry import Registry
 from modeltab.state.keyring import KeyRing
 from modeltab.state.store import State, Store
 from tests.servers.transport import RealTransport
+from tests.unit.code_fakes import DictRuns, FakeEditor, FakeSandboxes
 from tests.unit.comparison_records import DictComparisons
 from tests.unit.fakes import (
     DictConfig,
@@ -97,6 +99,9 @@ class Rig:
         self.keys = KeyRing(self.key_record, RealVault())
         self.transport = transport or RealTransport()
         self.surroundings = FakeSurroundings()
+        self.editor = FakeEditor()
+        self.sandboxes = FakeSandboxes()
+        self.code_runs = DictRuns()
         self.clock = Clock()
         self.starter = MemoryFile(STARTER.name, b"GGUF starter")
         self.web: dict[str, MemoryFile] = {}
@@ -133,6 +138,7 @@ class Rig:
             JinjaTemplates(),
             FakePdfs(),
             PythonSchemas(),
+            CodeParts(self.editor, self.sandboxes, self.code_runs),
             self.clock,
             self._new_id,
         )

@@ -92,11 +92,10 @@ def given() -> set[str]:
     """Every action that the edge itself gives, for what is no element's own: files that are dropped, scrolling; those of keys
     and of the command palette; and those that another action goes on with.
     """
-    (edge,) = [tree for tree in trees("browser") if "Events" in {getattr(node, "name", "") for node in tree.body}]
     return {
         *(control.action for control in CONTROLS),
         "palette.run",  # of commands of the message box
-        *(name for tree in (edge, *trees("actions")) for name in in_events(tree)),
+        *(name for tree in (*trees("browser"), *trees("actions")) for name in in_events(tree)),
     }
 
 

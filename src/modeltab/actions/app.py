@@ -5,6 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from modeltab.actions.code_ports import CodeParts
 from modeltab.actions.door import Door, NoDoor, RunningCall
 from modeltab.actions.ports import (
     ComparisonRecords,
@@ -109,6 +110,7 @@ class App:
         templates: TemplateRenderer,
         pdfs: PdfReader,
         schemas: SchemaValidator,
+        code: CodeParts,
         clock: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
@@ -132,6 +134,7 @@ class App:
         self.templates = templates
         self.pdfs = pdfs
         self.schemas = schemas
+        self.code = code
         self.clock = clock
         self.new_id = new_id
         self.live: Message | None = None

@@ -27,9 +27,18 @@ KEYWORDS = ("temperature", "max_tokens", "top_p", "top_k", "seed", "reasoning")
 async def open_model(app: App, event: UiEvent) -> None:
     """Show code that asks a model an example."""
     connection_id, name = split_key(event.id)
+    await _open(app, event.id, connection_id, _example(app, name), f"Asks {name} an example, with your default parameters.", ())
+
+
+def example_call(app: App, key: str) -> Call:
+    """What asks a model the example, in pieces. :raises ModelTabError: when its connection is not there."""
+    connection_id, name = split_key(key)
+    return _call(app, connection_id, _example(app, name), stream=True)
+
+
+def _example(app: App, name: str) -> ChatRequest:
     message = Message("example", "", None, "user", EXAMPLE, app.clock())
-    request = ChatRequest(name, (message,), app.state.settings.parameters)
-    await _open(app, event.id, connection_id, request, f"Asks {name} an example, with your default parameters.", ())
+    return ChatRequest(name, (message,), app.state.settings.parameters)
 
 
 async def open_message(app: App, event: UiEvent) -> None:
@@ -78,14 +87,21 @@ def _asked_with(app: App, answer: Message | None) -> tuple[str, str, Parameters,
 
 
 async def _open(app: App, subject: str, connection_id: str, request: ChatRequest, lead: str, notes: tuple[str, ...]) -> None:
-    provider = app.provider(connection_id)
     request = request._replace(images=await images_of(app, request))
-    streamed, whole = (_usable(app, connection_id, provider.call(request, stream)) for stream in (True, False))
-    key, messages = model_key(connection_id, request.model), tuple(messages_of(request, provider.capabilities.images))
-    parameters = _keywords(request.parameters, provider.capabilities.parameters)
-    streamed, whole = (call._replace(model=key, messages=messages, parameters=parameters) for call in (streamed, whole))
+    streamed, whole = (_call(app, connection_id, request, stream) for stream in (True, False))
     found = Subject(request.model, streamed, whole)
     _show(app, subject, Code(lead, (found,), (*_notes(found.whole), *notes)))
+
+
+def _call(app: App, connection_id: str, request: ChatRequest, stream: bool) -> Call:
+    """A request of the app's as code needs it."""
+    provider = app.provider(connection_id)
+    capabilities = provider.capabilities
+    return _usable(app, connection_id, provider.call(request, stream))._replace(
+        model=model_key(connection_id, request.model),
+        messages=tuple(messages_of(request, capabilities.images)),
+        parameters=_keywords(request.parameters, capabilities.parameters),
+    )
 
 
 def open_connection(app: App, event: UiEvent) -> None:

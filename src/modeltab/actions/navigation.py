@@ -1,6 +1,6 @@
 """Where the person is: the address's hash."""
 
-from modeltab.actions import comparisons, connections, conversations, importing, inventory, settings
+from modeltab.actions import code_running, comparisons, connections, conversations, importing, inventory, playground, settings
 from modeltab.actions.app import App, UiEvent
 from modeltab.state.store import Route
 from modeltab.views.shell import PLACES
@@ -32,6 +32,8 @@ async def go(app: App, hash_: str) -> None:
     app.update(route=route)
     if route.page != "models":
         app.spawn(inventory.give_up_deleted(app))
+    if route.page != "playground":
+        code_running.leave(app)
     await show(app, route)
     if route.page in ("models", "connections"):
         await connections.refresh_all(app)
@@ -43,6 +45,8 @@ async def show(app: App, route: Route) -> None:
         await conversations.show(app, route)
     elif route.page == "compare":
         await comparisons.show(app, route)
+    elif route.page == "playground":
+        await playground.show(app)
     elif route.page == "shared":
         importing.open_link(app, route.id)
     elif route.page in ("settings", "models"):

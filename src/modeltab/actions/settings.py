@@ -41,7 +41,14 @@ def ask_erase(app: App, event: UiEvent) -> None:
 async def erase(app: App, event: UiEvent) -> None:
     """Delete all that the page keeps, then start anew."""
     app.update(dialog=None)
-    for task in [app.answering, *app.comparing.values(), app.completing, app.structuring, *app.transfers.values()]:
+    for task in [
+        app.answering,
+        *app.comparing.values(),
+        app.completing,
+        app.structuring,
+        app.code.running,
+        *app.transfers.values(),
+    ]:
         await app.cancel_and_wait(task)
     for running in list(app.calls.values()):
         await app.cancel_and_wait(running.task)
@@ -50,6 +57,7 @@ async def erase(app: App, event: UiEvent) -> None:
     app.keys.clear()
     await app.conversations.clear()
     await app.comparisons.clear()
+    await app.code.records.clear()
     await app.images.clear()
     app.unkept.clear()
     app.touched = False

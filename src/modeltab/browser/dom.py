@@ -28,10 +28,22 @@ VIEW_RULES = {
     "SAFE_FOR_XML": False,
     "ADD_ATTR": ["aria-current", "closedby", "enterkeyhint", "webkitdirectory"],
 }
+#: HTML that code in the playground shows: text, lists and tables. Nothing that acts, loads, or looks like a part of the app.
+FOREIGN_RULES = {
+    "RETURN_DOM_FRAGMENT": True,
+    "ALLOWED_TAGS": [
+        *("p", "br", "hr", "div", "span", "h1", "h2", "h3", "h4", "h5", "h6", "b", "strong", "i", "em", "u", "s", "del", "sub"),
+        *("sup", "small", "code", "pre", "blockquote", "ul", "ol", "li", "dl", "dt", "dd", "table", "caption", "thead"),
+        *("tbody", "tfoot", "tr", "th", "td"),
+    ],
+    "ALLOWED_ATTR": ["align", "colspan", "rowspan", "scope", "title", "lang", "dir"],
+    "ALLOW_DATA_ATTR": False,
+    "ALLOW_ARIA_ATTR": False,
+}
 #: A reader who has scrolled up further than this, in pixels, is not pulled back down by new text.
 NEAR_END = 80
 #: What changes with each token, and the pause after drawing it, in milliseconds: text that flows need not do it each frame.
-STREAMED = frozenset({"messages", "generation", "comparing", "completing", "structured"})
+STREAMED = frozenset({"messages", "generation", "comparing", "completing", "structured", "code_output"})
 PAUSE_MS = 50
 #: The least pause as a multiple of what the drawing took: what takes long is drawn less often.
 REST = 4
@@ -72,6 +84,7 @@ class Drawing:
         self._purify = purify.default
         self._idiomorph = idiomorph.Idiomorph
         self._view_rules = to_object(VIEW_RULES)
+        self._foreign_rules = to_object(FOREIGN_RULES)
         self._inside = self._morph_options("innerHTML")
         self._whole = self._morph_options("outerHTML")
 
@@ -165,8 +178,13 @@ class Drawing:
         if element_id in ("dialog", "palette"):
             self._patch_dialog(element(element_id), html)
         else:
-            self._idiomorph.morph(element(element_id), self._fragment(html), self._inside)
-            self._prose.settle(element(element_id))
+            target = element(element_id)
+            is_log = target.getAttribute("role") == "log"
+            at_end = is_log and target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_END
+            self._idiomorph.morph(target, self._fragment(html), self._inside)
+            self._prose.settle(target)
+            if at_end:
+                target.scrollTop = target.scrollHeight
 
     def _patch_dialog(self, root: Any, html: Html) -> None:
         """A dialog has to be opened and closed by its methods: only they hold the focus and return it."""
@@ -243,6 +261,8 @@ class Drawing:
         """The one way from HTML to nodes."""
         fragment = self._purify.sanitize(html, self._view_rules)
         self._prose.prepare(fragment)
+        for node in fragment.querySelectorAll("[data-html]"):
+            node.replaceChildren(self._purify.sanitize(node.textContent, self._foreign_rules))
         for node in fragment.querySelectorAll("[data-image]"):
             digest = node.getAttribute("data-image")
             if self._image_urls.get(digest):

@@ -89,6 +89,7 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         folded_folders=_texts_of(value.get("folded_folders")),
         recent=_texts_of(value.get("recent"))[:RECENT],
         single_keys=value.get("single_keys") is not False,
+        code_uses_models=value.get("code_uses_models") is True,
         code_form=_text_of(value.get("code_form")),
         code_streams=value.get("code_streams") is not False,
         api=value.get("api") is True,

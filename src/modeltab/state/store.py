@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from modeltab.domain.calls import Call
 from modeltab.domain.catalogue import CatalogueEntry
+from modeltab.domain.code_runs import Part
 from modeltab.domain.comparisons import Comparison
 from modeltab.domain.completions import Branch
 from modeltab.domain.connections import Connection, HealthRecord
@@ -25,6 +26,7 @@ from modeltab.providers.base import Capabilities
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
 from modeltab.state.code import Code
+from modeltab.state.code_page import CodePage
 from modeltab.state.palette import Palette
 from modeltab.state.playground import Completion, Structured
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
@@ -43,6 +45,7 @@ class Settings(NamedTuple):
     :param conversation_sort: one of `SORTS`; `folded_folders`, the folders of conversations that are folded up.
     :param recent: the commands of the palette that were used last, the latest first.
     :param single_keys: whether a single character, outside text fields, may be a shortcut.
+    :param code_uses_models: whether code in the Playground may ask models without asking the person first.
     :param code_form: the form that code was copied in last; `code_streams`, whether that takes an answer in pieces.
     """
 
@@ -54,6 +57,7 @@ class Settings(NamedTuple):
     prices: tuple[Price, ...] = ()
     conversation_sort: str = "newest"
     folded_folders: tuple[str, ...] = ()
+    code_uses_models: bool = False
     prompts: tuple[Prompt, ...] = ()
     presets: tuple[Preset, ...] = ()
     recent: tuple[str, ...] = ()
@@ -302,6 +306,7 @@ class State(NamedTuple):
         with each before its text comes.
     :param completion: the Playground's page Completion; `completing`, the completion that is coming, as it is now.
     :param structured: the Playground's page Structured output.
+    :param code_page: the Playground's page Code; `code_output`, what has come out of the code that runs, or ran last.
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
@@ -344,6 +349,8 @@ class State(NamedTuple):
     completion: Completion = Completion()
     completing: Branch | None = None
     structured: Structured = Structured()
+    code_page: CodePage = CodePage()
+    code_output: tuple[Part, ...] = ()
     elsewhere: str = ""
     spoken: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()

@@ -68,6 +68,12 @@ def is_cut_off(answer: Message) -> bool:
     return answer.role == "assistant" and bool(answer.text) and not is_whole
 
 
+def code_model(state: State) -> str:
+    """The key of the model that the Playground's page Code is about: the chosen one, that of the chat, or any."""
+    first = next((model.key for model in all_models(state)), "")
+    return state.code_page.model or state.settings.model or first
+
+
 def with_health(state: State, connection_id: str, record: HealthRecord) -> Changes:
     """A connection's health became known."""
     return {"health": {**state.health, connection_id: record}}

@@ -9,6 +9,7 @@ PAGES = (
     ("models", "Models"),
     ("connections", "Connections"),
     ("compare", "Compare"),
+    ("playground", "Playground"),
     ("settings", "Settings"),
 )
 
