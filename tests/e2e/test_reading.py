@@ -255,8 +255,8 @@ def test_a_long_block_of_code_has_all_its_text_while_it_grows_and_all_its_colour
             found = reader.evaluate(
                 """async ([text, code, begin]) => {
                   const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
-                  render("```python\nx\n```");
-                  const sample = () => render("```python\nif x: 1\n```").querySelector(".hljs-keyword");
+                  render("```python\\nx\\n```");
+                  const sample = () => render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword");
                   while (!sample()) await new Promise(r => setTimeout(r, 20));
                   const element = document.createElement("div");
                   for (let end = begin + 40; end < text.length; end += 40) {
@@ -277,14 +277,14 @@ def test_what_is_settled_of_a_long_block_of_code_stays_as_it_is_while_it_grows(r
     kept = reader.evaluate(
         """async (code) => {
           const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
-          render("```python\nx\n```");
-          while (!render("```python\nif x: 1\n```").querySelector(".hljs-keyword")) await new Promise(r => setTimeout(r, 20));
+          render("```python\\nx\\n```");
+          while (!render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword")) await new Promise(r => setTimeout(r, 20));
           const element = document.createElement("div");
-          write(element, "```python\n" + code.slice(0, 3000));
-          write(element, "```python\n" + code.slice(0, 4000));
+          write(element, "```python\\n" + code.slice(0, 3000));
+          write(element, "```python\\n" + code.slice(0, 4000));
           const before = element.querySelectorAll("code > span");
-          for (let end = 4000; end <= code.length; end += 40) write(element, "```python\n" + code.slice(0, end));
-          write(element, "```python\n" + code + "```\n");
+          for (let end = 4000; end <= code.length; end += 40) write(element, "```python\\n" + code.slice(0, end));
+          write(element, "```python\\n" + code + "```\\n");
           const after = new Set(element.querySelectorAll("code > span"));
           return [...before].filter((span) => after.has(span)).length / before.length;
         }""",
