@@ -138,6 +138,13 @@ class Used(NamedTuple):
     seconds: float
 
 
+class Task(NamedTuple):
+    """How long a task took, in ms, and how much CPU time of it: less, where other programs have the processor meanwhile."""
+
+    ms: float
+    cpu: float
+
+
 def cpu_seconds(chromium: Browser) -> tuple[float, float]:
     """CPU time so far: of the page's process, and of all the browser's."""
     session = chromium.new_browser_cdp_session()
@@ -167,8 +174,8 @@ def stream(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: l
     return Used(page_now - page, everything_now - everything, took)
 
 
-def traced(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> list[float]:
-    """The main thread's tasks of one answer, in ms, the longest first."""
+def traced(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> list[Task]:
+    """The main thread's tasks of one answer."""
     chromium = tab.page.context.browser
     assert chromium is not None
     chromium.start_tracing(page=tab.page, categories=[CATEGORY])
@@ -176,15 +183,15 @@ def traced(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: l
     return main_thread(json.loads(chromium.stop_tracing())["traceEvents"])
 
 
-def main_thread(events: list[dict[str, Any]]) -> list[float]:
-    """How long the tasks of the page's main thread took, in ms, the longest first."""
+def main_thread(events: list[dict[str, Any]]) -> list[Task]:
+    """The tasks of the page's main thread."""
     threads = {(e["pid"], e["tid"]) for e in events if e.get("name") == "thread_name" and e["args"]["name"] == "CrRendererMain"}
-    found: dict[tuple[int, int], list[float]] = {thread: [] for thread in threads}
+    found: dict[tuple[int, int], list[Task]] = {thread: [] for thread in threads}
     for one in events:
         thread = (one["pid"], one["tid"])
         if thread in threads and one.get("ph") == "X" and one["name"] == TASK:
-            found[thread].append(one["dur"] / 1000)
-    return sorted(max(found.values(), key=sum), reverse=True)
+            found[thread].append(Task(one["dur"] / 1000, one.get("tdur", 0) / 1000))
+    return max(found.values(), key=lambda tasks: sum(task.ms for task in tasks))
 
 
 def tabs(playwright: Playwright, url: str, server: ScriptedServer, alone: bool) -> Iterator[ModelTab | LlamaUi]:
@@ -210,7 +217,7 @@ def main() -> None:
         for kind in options.kinds:
             pieces = tokens(texts(kind), options.tokens)
             used: dict[str, list[Used]] = {tab.name: [] for tab in compared}
-            tasks: dict[str, list[list[float]]] = {tab.name: [] for tab in compared}
+            tasks: dict[str, list[list[Task]]] = {tab.name: [] for tab in compared}
             for tab in compared:  # to warm up
                 stream(tab, server, kind, pieces, options.rate)
             for _ in range(options.rounds):
@@ -224,13 +231,14 @@ def main() -> None:
                 print(f"{kind:10} {'CPU of the page, times':16} {mine / others:.2f}", flush=True)
 
 
-def report(kind: str, name: str, used: list[Used], tasks: list[list[float]]) -> None:
+def report(kind: str, name: str, used: list[Used], tasks: list[list[Task]]) -> None:
     """Print an interface's figures."""
-    longest = figure([round_[0] for round_ in tasks], 1)
-    over = figure([float(sum(task > 50 for task in round_)) for round_ in tasks])
+    longest = figure([max(task.ms for task in round_) for round_ in tasks], 1)
+    busiest = figure([max(task.cpu for task in round_) for round_ in tasks], 1)
+    over = figure([float(sum(task.ms > 50 for task in round_)) for round_ in tasks])
     page, all_, took = (figure(list(values), 2) for values in zip(*used, strict=True))
     cpu = f"CPU {page} s of the page's process, {all_} s of the browser; {took} s to the end"
-    print(f"{kind:10} {name:16} longest task {longest} ms, {over} over 50 ms; {cpu}", flush=True)
+    print(f"{kind:10} {name:16} longest task {longest} ms, by CPU time {busiest} ms, {over} over 50 ms; {cpu}", flush=True)
 
 
 if __name__ == "__main__":

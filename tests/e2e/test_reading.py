@@ -240,28 +240,57 @@ def test_a_text_that_streams_in_is_at_every_moment_what_it_is_as_a_whole(reader:
     assert reader.evaluate(STREAMED, [*texts, *joined, *HARD]) == []
 
 
+LINES = "".join(f"value_{n} = compute({n}, 'text')  # why\n" for n in range(120))
+LONG_CODE = {
+    "python": LINES + '"""\n' + "All that is in one string.\n" * 200 + '"""\n' + LINES,
+    "typescript": "  apply(key: string, then: (\n    a: number,\n  ) => void) { /* `x` */ }\n" * 80,
+    "": LINES,
+    "nonsense": LINES,
+}
+
+
 def test_a_long_block_of_code_has_all_its_text_while_it_grows_and_all_its_colours_in_the_end(reader: Page):
-    code = "".join(f"value_{n} = compute({n}, 'text')  # why\n" for n in range(200))
-    for end in ("```\n", "```", "", "```\n\nMore.\n"):
-        found = reader.evaluate(
-            """async ([text, code]) => {
-              const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
-              render("```python\\nx\\n```");
-              const sample = () => render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword");
-              while (!sample()) await new Promise(r => setTimeout(r, 20));
-              const element = document.createElement("div");
-              for (let end = 40; end < text.length; end += 40) {
-                write(element, text.slice(0, end));
-                const shown = element.querySelector("code")?.textContent.trimEnd() ?? "";
-                if (end < code.length && shown !== text.slice(10, end).trimEnd()) return [end, shown];
-              }
-              write(element, text);
-              write(element, text, false);
-              return element.innerHTML === render(text).innerHTML;
-            }""",
-            [f"```python\n{code}{end}", code],
-        )
-        assert found is True, end
+    for language, code in LONG_CODE.items():
+        for end in ("```\n", "```", "", "```\n\nMore.\n"):
+            found = reader.evaluate(
+                """async ([text, code, begin]) => {
+                  const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
+                  render("```python\\nx\\n```");
+                  const sample = () => render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword");
+                  while (!sample()) await new Promise(r => setTimeout(r, 20));
+                  const element = document.createElement("div");
+                  for (let end = begin + 40; end < text.length; end += 40) {
+                    write(element, text.slice(0, end));
+                    const shown = element.querySelector("code")?.textContent.trimEnd() ?? "";
+                    if (end < code.length && shown !== text.slice(begin, end).trimEnd()) return [end, shown];
+                  }
+                  write(element, text);
+                  write(element, text, false);
+                  return element.innerHTML === render(text).innerHTML;
+                }""",
+                [f"```{language}\n{code}{end}", code, 4 + len(language)],
+            )
+            assert found is True, (language, end)
+
+
+def test_what_is_settled_of_a_long_block_of_code_stays_as_it_is_while_it_grows(reader: Page):
+    kept = reader.evaluate(
+        """async (code) => {
+          const { write, render } = await import(new URL("static/js/prose.mjs", document.baseURI));
+          render("```python\\nx\\n```");
+          while (!render("```python\\nif x: 1\\n```").querySelector(".hljs-keyword")) await new Promise(r => setTimeout(r, 20));
+          const element = document.createElement("div");
+          write(element, "```python\\n" + code.slice(0, 3000));
+          write(element, "```python\\n" + code.slice(0, 4000));
+          const before = element.querySelectorAll("code > span");
+          for (let end = 4000; end <= code.length; end += 40) write(element, "```python\\n" + code.slice(0, end));
+          write(element, "```python\\n" + code + "```\\n");
+          const after = new Set(element.querySelectorAll("code > span"));
+          return [...before].filter((span) => after.has(span)).length / before.length;
+        }""",
+        LINES * 3,
+    )
+    assert 0.5 < kept < 1
 
 
 def api(answer: str) -> ScriptedServer:
