@@ -16,6 +16,15 @@ from tests.unit.snippet_runs import BY_ID, run_code
 KEY = "sk-secret-0123456789abcdefghij"
 PROMPT = 'It\'s "this" $HOME `id`\n\\ and 👋'
 
+#: The status may say "Copied" of the copy before this one, so it is the clipboard that is looked at, once a frame.
+WAIT_FOR_TEXT = """async () => {
+  for (;;) {
+    const text = await navigator.clipboard.readText();
+    if (text) return text;
+    await new Promise(requestAnimationFrame);
+  }
+}"""
+
 
 @pytest.fixture(autouse=True)
 def clipboard(context) -> None:
@@ -49,7 +58,7 @@ def copied(page: Page, dialog: Locator) -> str:
     page.evaluate("navigator.clipboard.writeText('')")
     dialog.get_by_role("button", name="Copy code").click()
     expect(page.get_by_role("status", name="Status")).to_have_text("Copied")
-    return page.wait_for_function("navigator.clipboard.readText()").json_value()
+    return page.evaluate(WAIT_FOR_TEXT)
 
 
 def shown(dialog: Locator) -> str:
