@@ -51,12 +51,18 @@ class WllamaEngine:
             await self._load(files, name, {**batch, **how, "embeddings": True}, lambda fraction: None)
         if self._work is not None:
             await self._work
+        data: list[Json] = []
+        tokens = 0
         try:
-            return from_object(await self._wllama.createEmbedding(to_object({"input": list(texts)})))
+            for place, text in enumerate(texts):  # one by one: the library keeps the last result of a request
+                reply = from_object(await self._wllama.createEmbedding(to_object({"input": text})))
+                data.append({**reply["data"][0], "index": place})
+                tokens += reply["usage"]["prompt_tokens"]
         except JsException as error:
             raise EngineFailed(
                 f"{name} made no vectors.", "Shorten the texts, or choose a model for embeddings.", error_text(error)
             ) from None
+        return {"data": data, "usage": {"prompt_tokens": tokens}}
 
     async def _load(self, files: Sequence[ModelFile], name: str, options: Json, on_fraction: OnFraction) -> None:
         await self.unload()
