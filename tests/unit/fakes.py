@@ -263,12 +263,6 @@ class FakeEngine:
         on_fraction(1.0)
         self.info = EngineInfo(name, min(n_ctx, self.trained_for), self.trained_for, 4, False)
 
-    async def embed(self, files: Sequence[ModelFile], name: str, pooling: str, texts: tuple[str, ...]) -> Json:
-        """A vector of two for each text: its length, and 1."""
-        self.log.append(f"embed with {name} by {pooling or 'its own way'}")
-        self.info = EngineInfo(name, 2048, self.trained_for, 4, False, 2048, embeds=True)
-        return {"data": [{"index": n, "embedding": [len(text), 1]} for n, text in enumerate(texts)]}
-
     async def unload(self) -> None:
         """Forgets the model."""
         self.log.append("unload")

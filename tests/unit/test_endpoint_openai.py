@@ -24,7 +24,7 @@ from modeltab.providers.base import Capabilities
 from modeltab.providers.openai import OpenAi
 from tests.servers.model_files import small_gguf
 from tests.servers.scripted import ScriptedServer, json_reply
-from tests.unit.calling import BASE, LoopTransport, form, opened
+from tests.unit.calling import BASE, LoopTransport, opened
 from tests.unit.conftest import EchoServer
 from tests.unit.fakes import stop, told, words
 
@@ -403,22 +403,13 @@ async def test_vectors_of_texts():
             assert (await page.call("POST", "v1/embeddings", {"model": "Lab/m", "input": "a", **wrong})).status == 400
 
 
-async def test_the_tabs_own_engine_makes_vectors_and_then_answers_again():
-    rig, page = await opened()
-    await page.call("POST", "api/v1/models", form=form("a.gguf", small_gguf()))
-    value = (await page.call("POST", "v1/embeddings", {"model": TAB, "input": ["one", "three"]})).json()
-    assert [item["embedding"] for item in value["data"]] == [[3.0, 1.0], [5.0, 1.0]]
-    assert rig.engine.log == ["embed with a.gguf by mean"]
-    await page.call("POST", CHAT, {"model": TAB, "messages": HELLO})
-    assert rig.engine.log[-1].startswith("load a.gguf")
-
-
 async def test_a_connection_that_makes_no_vectors_says_so(echo: EchoServer):
     (echo.folder / "b.gguf").write_bytes(small_gguf())
-    rig, page = await opened(url=echo.url)
+    rig, page = await opened("a.gguf", url=echo.url)
     await rig.do("models.sync")
-    reply = await page.call("POST", "v1/embeddings", {"model": "Workshop/b.gguf", "input": "one"})
-    assert (reply.status, reply.json()["error"]["code"]) == (400, "unsupported_endpoint")
+    for model in ("Workshop/b.gguf", TAB):
+        reply = await page.call("POST", "v1/embeddings", {"model": model, "input": "one"})
+        assert (reply.status, reply.json()["error"]["code"]) == (400, "unsupported_endpoint")
     reply = await page.call("POST", "v1/completions", {"model": "Workshop/b.gguf", "prompt": "one"})
     assert reply.json()["choices"][0]["text"].startswith("You said: ")
     answer = (await page.call("POST", CHAT, {"model": "Workshop/b.gguf", "messages": HELLO, "stream": True})).events()

@@ -121,20 +121,13 @@ class AppHost:
 
     async def embed(self, model: Model, texts: tuple[str, ...]) -> Embedded:
         """A vector for each text."""
-        app, connection_id = self._app, model.connection_id
-        embedder = app.provider(connection_id).embedder
+        embedder = self._app.provider(model.connection_id).embedder
         if embedder is None:
-            text = f"“{app.connection(connection_id).name}” makes no embeddings. Ask a model of another connection."
+            where = self._app.connection(model.connection_id).name
+            text = f"“{where}” makes no embeddings. Ask a model of llama-server, Ollama or an OpenAI-compatible connection."
             raise CallError(400, text, "unsupported_endpoint", "model")
-        self._on_connection(connection_id)
-        turn = Turn(app, connection_id)
-        try:
-            await turn.begin(lambda text: None)
-            return await embedder.embed(model.name, texts)
-        finally:
-            turn.end()
-            if connection_id == self._tab:
-                await refresh(app, connection_id)  # another model may be loaded now
+        self._on_connection(model.connection_id)
+        return await embedder.embed(model.name, texts)
 
     async def stored(self) -> tuple[Model, ...]:
         """The models of this tab."""

@@ -22,8 +22,6 @@ COMPAT = {"worker": "./static/vendor/wllama/compat/wllama.js", "wasm": "./static
 #: twelve times a second cost a tenth of the speed on two cores.
 FIRST_LOOK = 0.1
 LATER_LOOKS = 0.5
-#: The longest text that a vector is made of, in tokens: with most models for it, no text may be longer.
-EMBEDDED_TOKENS = 2048
 #: Decoding is bound by memory, not arithmetic: beyond a handful of threads each one only waits for the others.
 MAX_THREADS = 8
 #: The smallest module with a 64-bit memory: a header, and a memory section with one memory of one page.
@@ -41,24 +39,6 @@ class WllamaEngine:
 
     async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
         """Load a model. Cancelling the task, or unloading meanwhile, ends the worker. One call at a time."""
-        await self._load(files, name, {"n_ctx": n_ctx}, on_fraction)
-
-    async def embed(self, files: Sequence[ModelFile], name: str, pooling: str, texts: tuple[str, ...]) -> Json:
-        """Vectors of texts. A text has to fit into one batch."""
-        if self.info is None or self.info.name != name or not self.info.embeds:
-            batch = {"n_ctx": EMBEDDED_TOKENS, "n_batch": EMBEDDED_TOKENS, "n_ubatch": EMBEDDED_TOKENS}
-            how = {"pooling_type": pooling} if pooling else {}
-            await self._load(files, name, {**batch, **how, "embeddings": True}, lambda fraction: None)
-        if self._work is not None:
-            await self._work
-        try:
-            return from_object(await self._wllama.createEmbedding(to_object({"input": list(texts)})))
-        except JsException as error:
-            raise EngineFailed(
-                f"{name} made no vectors.", "Shorten the texts, or choose a model for embeddings.", error_text(error)
-            ) from None
-
-    async def _load(self, files: Sequence[ModelFile], name: str, options: Json, on_fraction: OnFraction) -> None:
         await self.unload()
         library = await module(WLLAMA)
         wllama = library.Wllama.new(
@@ -69,7 +49,7 @@ class WllamaEngine:
         wllama.setCompat(to_object({name: absolute(path) for name, path in COMPAT.items()}))
         threads = thread_count()
         gpu = await has_gpu()
-        settings = {**options, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}
+        settings = {"n_ctx": n_ctx, "n_threads": threads, "n_parallel": 1, **({} if gpu else {"n_gpu_layers": 0})}
         handles = [file.handle for file in files if isinstance(file, BrowserFile)]
         counted = _count_reads(handles, on_fraction)
         self._wllama = wllama
@@ -92,8 +72,7 @@ class WllamaEngine:
                 del handle.slice
                 proxy.destroy()
         n_threads = threads if wllama.isMultithread() else 1
-        n_ctx, trained = context["n_ctx"], context["n_ctx_train"]
-        self.info = EngineInfo(name, n_ctx, trained, n_threads, gpu, options["n_ctx"], bool(options.get("embeddings")))
+        self.info = EngineInfo(name, context["n_ctx"], context["n_ctx_train"], n_threads, gpu, n_ctx)
 
     async def unload(self) -> None:
         """End the worker, which frees all of its memory."""

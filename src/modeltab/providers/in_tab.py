@@ -16,11 +16,9 @@ from modeltab.files.fit import EngineKind
 from modeltab.files.gguf import read_header
 from modeltab.files.values import Header
 from modeltab.files.words import listing
-from modeltab.providers import embeddings, text_completions
+from modeltab.providers import text_completions
 from modeltab.providers.base import (
     Capabilities,
-    Embedded,
-    Embedder,
     Json,
     ModelFile,
     ModelFiles,
@@ -95,7 +93,6 @@ class EngineInfo(NamedTuple):
     """What runs: shown in the model's details.
 
     :param asked_ctx: the context that was asked for; `n_ctx` is what the engine made of it.
-    :param embeds: whether it is loaded to make vectors of texts: then it answers nothing else.
     """
 
     name: str
@@ -104,7 +101,6 @@ class EngineInfo(NamedTuple):
     n_threads: int
     gpu: bool
     asked_ctx: int = 0
-    embeds: bool = False
 
 
 class Engine(Protocol):
@@ -118,13 +114,6 @@ class Engine(Protocol):
 
     async def unload(self) -> None:
         """Free the memory."""
-        ...
-
-    async def embed(self, files: Sequence[ModelFile], name: str, pooling: str, texts: tuple[str, ...]) -> Json:
-        """OpenAI's reply of `/embeddings`. The model is loaded for it unless it is already, unloading the one before.
-
-        :param pooling: how the vectors of a text's tokens become one; empty for the way that the file names.
-        """
         ...
 
     def chat(self, body: Json) -> AsyncGenerator[Json, None]:
@@ -187,7 +176,6 @@ class InTab(Provider):
         self.memory: ModelMemory | None = self
         self.preview: PromptPreview | None = self
         self.completes: TextCompletion | None = self
-        self.embedder: Embedder | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
@@ -291,18 +279,6 @@ class InTab(Provider):
             async for event in events:
                 yield event
 
-    async def embed(self, model: str, texts: tuple[str, ...]) -> Embedded:
-        """A vector for each text; of a model that was not made for it, the mean of the tokens' vectors."""
-        header = await self.header(model)
-        pooling = "" if f"{header.metadata.get('general.architecture')}.pooling_type" in header.metadata else "mean"
-        async with self._one_load:
-            self._loading = model
-            try:
-                reply = await self._engine.embed(await self._whole(model), model, pooling, texts)
-            finally:
-                self._loading = ""
-        return embeddings.embedded(reply, len(texts))
-
     async def render(self, request: ChatRequest) -> RenderedPrompt:
         """What the template in the model's file makes of the messages. Nothing is loaded for it, so nothing is counted."""
         header = await self.header(request.model)
@@ -383,7 +359,7 @@ def _missing(parts: Sequence[StoredFile]) -> str:
 
 def _fits(info: EngineInfo | None, name: str, n_ctx: int) -> bool:
     """Whether what is loaded is the model, with that context or the largest that it was trained for."""
-    if info is None or info.name != name or info.embeds:
+    if info is None or info.name != name:
         return False
     return n_ctx in (info.n_ctx, info.asked_ctx) or n_ctx > info.n_ctx_train == info.n_ctx
 
