@@ -105,7 +105,7 @@ def test_two_models_answer_at_the_same_time_go_on_are_voted_on_and_come_back_aft
         expect(answer).to_have_attribute("data-status", "done")
         expect(answer.locator("strong")).to_have_text(name)
         expect(answer.locator("[data-part=stats]")).to_have_text(
-            re.compile(r"500 tokens · .* tokens/s · first token after .* · 1000 prompt tokens · 127\.0\.0\.1")
+            re.compile(r"500 tokens · .* tokens/s · first token after .* · 1,000 prompt tokens · 127\.0\.0\.1")
         )
     expect(app.page.get_by_role("status", name="Status")).to_have_text("steady has answered. All answers are complete")
 

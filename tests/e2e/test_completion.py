@@ -148,7 +148,7 @@ def test_a_real_llama_server_renders_completes_and_branches(connect: Connect, re
     ended(app)
     app.page.get_by_role("button", name=re.compile("^Delete")).first.click()
     app.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(branches(app)).to_have_count(2)
+    expect(branches(app)).to_have_count(1)
     expect(tokens(app).first).to_have_text(" Paris", use_inner_text=False)
 
 

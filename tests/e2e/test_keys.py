@@ -128,6 +128,9 @@ def test_a_passphrase_encrypts_and_a_question_waits_for_it(repository: str, open
     app.page.get_by_role("button", name="Erase all keys").click()
     dialog.get_by_role("button", name="Erase", exact=True).click()
     expect(app.page.get_by_text("No key is kept.")).to_be_visible()
+    circle = app.page.get_by_role("radio", name="In this browser").bounding_box()
+    words = app.page.get_by_text("In this browser", exact=True).bounding_box()
+    assert circle and words and 0 < words["x"] - circle["x"] - circle["width"] < 24, "the words stand beside their circle"
     assert json.loads(app.page.evaluate("localStorage['modeltab.keys']")).get("keys") in ({}, None)
 
 

@@ -17,7 +17,7 @@ VERSION = "0.31.2"
 RAW_HTML = frozenset(
     {
         *(21, 31, 344),  # in examples of backslashes, entities, and what binds tighter than a code span
-        *range(148, 192),  # the section "HTML blocks"; 182, 183, 185–190 and 192 see below
+        *range(148, 192),  # the section "HTML blocks"
         *(201, 308, 309),  # beside a definition; comments between two lists
         *(475, 476, 477, 491, 494, 524, 536),  # in emphasis and in the text of links
         *(613, 614, 615, 616, 617, 623, 625, 626, 627, 628, 629, 630, 631),  # the section "Raw HTML"

@@ -136,7 +136,7 @@ async def test_each_column_is_a_region_named_by_its_model_with_its_figures():
     first, second = drawn(rig).all("region")
     assert (first.name, second.name) == ("quick", "steady")
     assert "$0.0020 (list price of 2026-11)" in first.text
-    assert "first token after" in first.text and "500 tokens" in first.text and "1000 prompt tokens" in first.text
+    assert "first token after" in first.text and "500 tokens" in first.text and "1,000 prompt tokens" in first.text
     assert "$" not in second.text and "slow.example" in second.text
     assert first.one("log", "Answers of quick")["aria-live"] == "off"
 

@@ -350,8 +350,9 @@ async def test_a_preview_that_was_closed_meanwhile_stays_closed(rig):
     assert not rig.state.dialog
 
 
-@pytest.mark.parametrize("model", [f"{TAB}/t.gguf", ""])
+@pytest.mark.parametrize("model", ["hosted/m", ""])
 async def test_a_model_that_does_not_show_its_prompt_is_told(rig, model):
+    rig.connect(Connection("hosted", "openai", "Hosted", "http://127.0.0.1:9/v1"))
     await rig.start(model)
     await rig.do("preview.open")
     assert rig.alerts == ["This model does not show its prompt."]

@@ -9,7 +9,7 @@ from modeltab.actions.transfers import find_unfinished
 from modeltab.domain.catalogue import STARTER
 from modeltab.files.values import Inspection
 from modeltab.providers.base import Unfinished
-from modeltab.state.store import State
+from modeltab.state.store import State, Storage
 from tests.servers.model_files import small_gguf
 from tests.servers.scripted import Reply, json_reply
 from tests.servers.transport import PathFile
@@ -54,6 +54,7 @@ async def test_files_that_are_dropped_are_in_the_dialog_and_are_added_with_it():
     assert [(c.name, c.size) for c in rig.state.candidates] == [("a.gguf", 1500), ("b.gguf", 2500)]
     await rig.do("models.add.save", values={"destination": TAB})
     assert rig.models(TAB) == ["a.gguf", "b.gguf"]
+    assert rig.state.storage == Storage(1_500_000, 3_000_000_000, False), "the gauge was not measured again"
 
 
 async def test_files_that_are_chosen_are_named_in_the_dialog():

@@ -88,7 +88,7 @@ async def fresh() -> Rig:
 
 async def test_the_archive_has_everything_by_names_that_say_what_it_is():
     files = unzipped(await exported(await talked()))
-    assert list(files) == ["config.json", "conversations.jsonl", f"images/{DIGEST}.png"]
+    assert list(files) == ["config.json", "conversations.jsonl", "comparisons.jsonl", f"images/{DIGEST}.png"]
     assert files[f"images/{DIGEST}.png"] == PNG
     kinds = [next(iter(json.loads(line))) for line in files["conversations.jsonl"].splitlines()]
     assert (kinds[0], kinds.count("conversation"), kinds.count("message")) == ("format", 2, 7)
@@ -118,6 +118,60 @@ async def test_reading_back_twice_adds_nothing_twice():
     assert new.records.by_id == old.records.by_id
     assert (len(new.state.conversations), len(new.state.connections)) == (2, 2)
     assert new.state.status == "0 conversations are imported"
+
+
+COMPARED = {
+    "version": 1,
+    "id": "c1",
+    "title": f"Why? {KEY}",
+    "created": 1.0,
+    "updated": 2.0,
+    "columns": [{"id": "a", "model": MODEL}, {"id": "b", "model": ""}],
+    "rounds": [{"id": "r", "text": "Why?", "created": 1.0, "vote": "a", "outcomes": []}],
+    "blind": True,
+    "revealed": True,
+}
+ANSWERED = message_to_json(Message("r-a", "c1", None, "assistant", "Because.", 1.5, model="a.gguf"))
+
+
+async def test_comparisons_with_their_answers_come_back_too_once_and_without_keys():
+    old, new = await talked(), await fresh()
+    await old.keys.set(SERVER, NOTHING, KEY)
+    await old.comparisons.save(COMPARED, ANSWERED)
+    content = await exported(old)
+    assert KEY.encode() not in unzipped(content)["comparisons.jsonl"]
+    await old.visit("#/compare")
+    for kind in ("json", "csv"):
+        await old.do(f"compare.export.{kind}")
+        assert KEY not in str(old.page.saved[f"modeltab-comparisons.{kind}"])
+    await new.do("data.import", files=(MemoryFile("data.zip", content),))
+    assert new.state.exchange.preview is not None and new.state.exchange.preview.comparisons == 1
+    await new.do("data.import.start")
+    (record,) = new.comparisons.comparisons.values()
+    assert (record["rounds"][0]["vote"], record["columns"][0]["model"]) == ("a", MODEL)
+    assert new.comparisons.by_id == {"r-a": ANSWERED}
+    assert [comparison.id for comparison in new.state.comparisons] == ["c1"]
+    new.comparisons.by_id["r-a"]["text"] = "Changed here."
+    await read_in(new, content)
+    assert new.comparisons.by_id["r-a"]["text"] == "Changed here."
+    await new.visit("#/compare/c1")
+    assert new.state.compared["r-a"].text == "Changed here."
+
+
+async def test_what_the_compare_page_exports_is_read_back_and_what_is_broken_in_it_is_named():
+    old, new = await talked(), await fresh()
+    await old.comparisons.save(COMPARED, ANSWERED)
+    await old.visit("#/compare")
+    await old.do("compare.export.json")
+    document = json.loads(old.page.saved["modeltab-comparisons.json"])
+    document["comparisons"].append({"version": 1, "id": "c2", "title": "Broken"})
+    document["answers"].append({"version": 1})
+    await new.do("data.import", files=(MemoryFile("c.json", json.dumps(document).encode()),))
+    preview = new.state.exchange.preview
+    assert preview is not None and preview.comparisons == 1
+    assert any("“Broken”" in problem for problem in preview.problems) and len(preview.problems) == 2
+    await new.do("data.import.start")
+    assert list(new.comparisons.comparisons) == ["c1"] and list(new.comparisons.by_id) == ["r-a"]
 
 
 async def test_settings_are_taken_over_only_where_the_person_says_so():
@@ -332,7 +386,7 @@ async def test_no_key_is_in_any_export():
     await rig.do("export.link")
     seen += rig.page.saved.values()
     seen.append(repr(link.unpacked(rig.page.clipboard.partition(link.ROUTE)[2])).encode())
-    assert len(seen) == 10
+    assert len(seen) == 12
     for content in seen:
         assert b"sk-everywhere" not in content
     for name, content in rig.page.saved.items():
@@ -407,7 +461,7 @@ async def packed(found: list[Thread]) -> bytes:
     records = [copied(conversation_to_json(t.conversation)) for t in found]
     writer = ZipWriter()
     chunks: list[bytes] = []
-    pieces: AsyncIterator[archive.Piece] = archive.pieces(config, records, messages, image, lambda text: text)
+    pieces: AsyncIterator[archive.Piece] = archive.pieces(config, records, messages, image, [], messages, lambda text: text)
     async for piece in pieces:
         writer.add(piece)
         chunks += writer.take()

@@ -109,3 +109,10 @@ def test_a_moment_that_cannot_be_read_is_shown_as_it_is(text):
 def test_a_moment_at_the_end_of_the_calendar_is_shown_somehow(zone, text, where):
     zone(where)
     assert re.match(r"\d{4}-\d\d-\d\d", fmt.moment(text))
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0.04, "0.0 tokens/s"), (38.24, "38.2 tokens/s"), (99.99, "100.0 tokens/s"), (1136.4, "1,136 tokens/s")]
+)
+def test_speed(rate, text):
+    assert fmt.speed(rate) == text

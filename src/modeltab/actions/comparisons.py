@@ -7,11 +7,10 @@ from modeltab.actions.app import App, UiEvent
 from modeltab.domain.comparisons import MAX_COLUMNS, MIN_COLUMNS, Column, Comparison, answer_id, to_csv, with_vote
 from modeltab.domain.errors import StorageFailed
 from modeltab.domain.messages import Message
+from modeltab.exchange.archive import COMPARISONS, hidden
 from modeltab.state.comparisons import comparison_from_json, comparison_to_json
 from modeltab.state.records import UnreadableError, message_from_json, message_to_json
 from modeltab.state.store import Dialog, Route
-
-EXPORT_FORMAT = "modeltab-comparisons"
 
 
 async def show(app: App, route: Route) -> None:
@@ -217,7 +216,7 @@ async def delete(app: App, event: UiEvent) -> None:
 
 def export_csv(app: App, event: UiEvent) -> None:
     """All results as a table: one line an answer."""
-    app.page.save_file("modeltab-comparisons.csv", to_csv(app.state.comparisons))
+    app.page.save_file("modeltab-comparisons.csv", app.keys.hide(to_csv(app.state.comparisons)))
     app.say("The results are exported")
 
 
@@ -225,10 +224,10 @@ async def export_json(app: App, event: UiEvent) -> None:
     """All comparisons with every answer."""
     answers = [answer for c in app.state.comparisons for answer in await app.comparisons.answers(c.id)]
     value = {
-        "format": EXPORT_FORMAT,
+        "format": COMPARISONS,
         "modeltab": __version__,
         "comparisons": list(map(comparison_to_json, app.state.comparisons)),
         "answers": answers,
     }
-    app.page.save_file("modeltab-comparisons.json", json.dumps(value, ensure_ascii=False, indent=1))
+    app.page.save_file("modeltab-comparisons.json", json.dumps(hidden(value, app.keys.hide), ensure_ascii=False, indent=1))
     app.say("The comparisons are exported")

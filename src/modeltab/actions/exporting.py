@@ -118,7 +118,10 @@ async def _pieces(app: App) -> AsyncIterator[archive.Piece]:
             await asyncio.sleep(0)
         return await app.conversations.messages(conversation_id)
 
-    async for piece in archive.pieces(config, conversations, messages, app.images.read, app.keys.hide):
+    compared = await app.comparisons.all()
+    async for piece in archive.pieces(
+        config, conversations, messages, app.images.read, compared, app.comparisons.answers, app.keys.hide
+    ):
         yield piece
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.keeping import keep
+from modeltab.domain.comparisons import Compared
 from modeltab.domain.connections import Connection
 from modeltab.domain.errors import BadRequest, ModelTabError
 from modeltab.domain.exchange import ImportPreview, Shared, Thread
@@ -20,6 +21,7 @@ from modeltab.exchange import link
 from modeltab.exchange.recognise import Source, read
 from modeltab.exchange.tree import own_id
 from modeltab.exchange.values import Load, Reading
+from modeltab.state.comparisons import comparison_to_json
 from modeltab.state.records import UnreadableError, conversation_to_json, message_to_json
 from modeltab.state.store import Dialog, Settings, State
 
@@ -67,6 +69,7 @@ async def start(app: App, event: UiEvent) -> None:
     problems: list[str] = []
     try:
         count = await _add_all(app, found, problems)
+        await _add_comparisons(app, found.compared)
     finally:
         _close(app)
     connections = _new_connections(app, found)
@@ -114,6 +117,7 @@ def _preview(app: App, name: str, found: Reading, known: set[str]) -> ImportPrev
         found.settings is not None,
         app.state.settings._replace(model="") == Settings(),
         found.problems,
+        comparisons=len(found.compared),
     )
 
 
@@ -164,6 +168,16 @@ async def _add_all(app: App, found: Reading, problems: list[str]) -> int:
             app.update(**_with_thread(app.state, added))
             count += 1
     return count
+
+
+async def _add_comparisons(app: App, compared: tuple[Compared, ...]) -> None:
+    """Add the comparisons that are not here yet, each with its answers."""
+    here = {record["id"] for record in await app.comparisons.all()}
+    for comparison, answers in compared:
+        if comparison.id not in here:
+            await app.comparisons.save(comparison_to_json(comparison), *map(message_to_json, answers))
+            others = tuple(c for c in app.state.comparisons if c.id != comparison.id)
+            app.update(comparisons=tuple(sorted((*others, comparison), key=lambda c: -c.updated)))
 
 
 async def _added(app: App, thread: Thread, is_known: bool) -> Thread | None:

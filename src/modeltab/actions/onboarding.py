@@ -8,7 +8,7 @@ from modeltab.domain.errors import ErrorRecord, ModelTabError
 from modeltab.domain.models import model_key
 from modeltab.state.places import fit_of
 from modeltab.state.store import Candidate, Dialog
-from modeltab.state.updates import connection_name, model_of, running_transfers
+from modeltab.state.updates import connection_name, is_coming, model_of
 
 #: What a folder's files have to be, to be looked at: models by their names, or blobs, which have no ending.
 _ENDINGS = (".gguf", ".bin")
@@ -148,5 +148,5 @@ def add_starter(app: App, event: UiEvent) -> None:
     if model_of(app.state, key):
         app.set_setting(model=key)
         return
-    if all(t.name != STARTER.name for t in running_transfers(app.state)):
+    if not is_coming(app.state, STARTER.name, connection_id):
         transfers.start(app, app.starter(), STARTER.name, connection_id)

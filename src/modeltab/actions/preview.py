@@ -21,7 +21,10 @@ async def open_(app: App, event: UiEvent) -> None:
     connection_id, name = split_key(app.state.settings.model)
     preview = app.provider(connection_id).preview if name else None
     if preview is None:
-        raise ModelTabError("This model does not show its prompt.", "llama-server does: choose one of its models.")
+        raise ModelTabError(
+            "This model does not show its prompt.",
+            "Those in this tab, of llama-server and of a Local LLM API do: choose one of them.",
+        )
     asking = Dialog("preview", busy=True)
     app.update(dialog=asking)
     try:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from itertools import pairwise
 from typing import Any, Protocol
 
+from modeltab.actions import settings
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
 from modeltab.domain.errors import ModelTabError, record_of
@@ -202,6 +203,7 @@ async def _run(app: App, transfer: Transfer) -> None:
         pump(app)
     before = {model.name for model in app.state.models.get(transfer.connection_id, ())}
     await refresh(app, transfer.connection_id)
+    await settings.measure(app)
     if transfer.phase == "done" and model_of(app.state, app.state.settings.model) is None:
         app.set_setting(model=_added(app, transfer, before))
 

@@ -84,6 +84,13 @@ class Comparison(NamedTuple):
         return self.blind and bool(self.rounds) and not self.revealed
 
 
+class Compared(NamedTuple):
+    """A comparison with all of its answers, in no particular order."""
+
+    comparison: Comparison
+    answers: tuple[Message, ...]
+
+
 class Standing(NamedTuple):
     """How a model stood in all comparisons.
 

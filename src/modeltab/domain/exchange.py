@@ -34,6 +34,7 @@ class ImportPreview(NamedTuple):
     takes_settings: bool = False
     problems: tuple[str, ...] = ()
     done: int | None = None
+    comparisons: int = 0
 
 
 class SharedMessage(NamedTuple):

@@ -2,10 +2,11 @@
 
     conversations.jsonl   {"format": "modeltab-conversations", "version": 1}, then {"conversation": …} and its {"message": …}
     config.json           {"format": "modeltab-config", "version": 1, "config": …}: connections and settings
+    comparisons.jsonl     {"format": "modeltab-comparisons", "version": 1}, then {"comparison": …, "answers": [message, …]}
     images/<SHA-256>.png  the images of the messages
 
 Each says what it is, so each can be read back alone. One conversation alone is JSON with its images inside, and the exports
-of before were one JSON file without images; both are read, too.
+of before were one JSON file without images; both are read, too, and so is what the Compare page saves as JSON.
 """
 
 import base64
@@ -15,10 +16,12 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.comparisons import Compared
 from modeltab.domain.connections import Connection
 from modeltab.domain.exchange import Thread
 from modeltab.domain.messages import Conversation, Message
 from modeltab.exchange.values import Load, Reading, at, list_at, text_at
+from modeltab.state.comparisons import comparison_from_json
 from modeltab.state.records import (
     Record,
     UnreadableError,
@@ -32,7 +35,8 @@ from modeltab.state.store import Settings
 
 SOURCE = "ModelTab"
 VERSION = 1
-CONVERSATIONS, CONFIG, ALONE, BEFORE = "modeltab-conversations", "modeltab-config", "modeltab-conversation", "modeltab-export"
+CONVERSATIONS, COMPARISONS, CONFIG = "modeltab-conversations", "modeltab-comparisons", "modeltab-config"
+ALONE, BEFORE = "modeltab-conversation", "modeltab-export"
 #: The name of an image in an archive: its digest, with what its type is called.
 IMAGE_NAME = re.compile(r"([0-9a-f]{64})(?:\.\w+)?")
 _ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
@@ -52,11 +56,14 @@ async def pieces(
     conversations: list[Record],
     messages: Callable[[str], Awaitable[list[Record]]],
     image: Callable[[str], Awaitable[bytes | None]],
+    comparisons: list[Record],
+    answers: Callable[[str], Awaitable[list[Record]]],
     hide: Hide,
 ) -> AsyncIterator[Piece]:
     """The archive's files, a conversation at a time, so that it is never in memory as a whole.
 
-    :param messages: the records of a conversation's messages, by its id; `image`, the bytes behind a digest.
+    :param messages: the records of a conversation's messages, by its id; `answers`, those of a comparison's answers.
+    :param image: the bytes behind a digest.
     :param hide: takes keys out of a text.
     """
     found = config_document(config, hide)
@@ -68,6 +75,10 @@ async def pieces(
         lines = [{"conversation": conversation}, *({"message": record} for record in own)]
         yield Piece("conversations.jsonl", b"".join(_line(hidden(line, hide)) for line in lines))
         images |= {item["digest"]: item.get("media_type", "") for record in own for item in list_at(record, "images")}
+    yield Piece("comparisons.jsonl", _line({"format": COMPARISONS, "version": VERSION}))
+    for comparison in comparisons:
+        line = {"comparison": comparison, "answers": await answers(comparison["id"])}
+        yield Piece("comparisons.jsonl", _line(hidden(line, hide)))
     for digest, media_type in images.items():
         content = await image(digest)
         if content is not None:
@@ -109,7 +120,7 @@ def _line(value: Any) -> bytes:
 
 def is_ours(value: Any) -> bool:
     """Whether a JSON document, or the first line of JSON Lines, is of ModelTab."""
-    return at(value, "format") in (CONVERSATIONS, CONFIG, ALONE, BEFORE)
+    return at(value, "format") in (CONVERSATIONS, COMPARISONS, CONFIG, ALONE, BEFORE)
 
 
 def read(value: Any) -> Reading:
@@ -117,6 +128,9 @@ def read(value: Any) -> Reading:
     _check_version(value)
     if value["format"] == CONFIG:
         return _config(value.get("config"))
+    if value["format"] == COMPARISONS:
+        compared, lost = _compared(_listed(value, "comparisons"), _listed(value, "answers"))
+        return Reading(SOURCE, problems=lost, compared=compared)
     if value["format"] == BEFORE:
         config = _config(value.get("config"))
         threads, problems = _threads(_listed(value, "conversations"), _listed(value, "messages"))
@@ -127,8 +141,11 @@ def read(value: Any) -> Reading:
 
 
 def read_lines(records: Iterator[Any]) -> Reading:
-    """What the file of conversations has; `records` are its lines as JSON, None for one that is none."""
-    _check_version(next(records))
+    """What a file of conversations or comparisons has; `records` are its lines as JSON, None for one that is none."""
+    first = next(records)
+    _check_version(first)
+    if first["format"] == COMPARISONS:
+        return _comparison_lines(records)
     conversations, messages = [], []
     problems = []
     for number, record in enumerate(records, 2):
@@ -140,6 +157,18 @@ def read_lines(records: Iterator[Any]) -> Reading:
             problems.append(f"Line {number} of the conversations cannot be read.")
     threads, more = _threads(conversations, messages)
     return Reading(SOURCE, threads, problems=(*problems, *more))
+
+
+def _comparison_lines(records: Iterator[Any]) -> Reading:
+    comparisons, answers, problems = [], [], []
+    for number, record in enumerate(records, 2):
+        if at(record, "comparison") is None:
+            problems.append(f"Line {number} of the comparisons cannot be read.")
+        else:
+            comparisons.append(record["comparison"])
+            answers += list_at(record, "answers")
+    compared, more = _compared(comparisons, answers)
+    return Reading(SOURCE, problems=(*problems, *more), compared=compared)
 
 
 def _check_version(value: Any) -> None:
@@ -192,6 +221,26 @@ def _threads(conversations: list[Any], messages: list[Any]) -> tuple[tuple[Threa
         except (UnreadableError, TypeError) as error:
             problems.append(f"The conversation “{text_at(record, 'title') or 'without a title'}”: {error}.")
     return tuple(threads), tuple(problems)
+
+
+def _compared(comparisons: list[Any], answers: list[Any]) -> tuple[tuple[Compared, ...], tuple[str, ...]]:
+    """The comparisons that can be read, and what cannot."""
+    problems = []
+    own: dict[str, list[Message]] = {}
+    for record in answers:
+        try:
+            answer = message_from_json(record)
+            own.setdefault(answer.conversation_id, []).append(answer)
+        except (UnreadableError, TypeError) as error:
+            problems.append(f"An answer of a comparison: {error}.")
+    found = []
+    for record in comparisons:
+        try:
+            comparison = comparison_from_json(record)
+            found.append(Compared(comparison, tuple(own.get(comparison.id, ()))))
+        except (UnreadableError, TypeError) as error:
+            problems.append(f"The comparison “{text_at(record, 'title') or 'without a title'}”: {error}.")
+    return tuple(found), tuple(problems)
 
 
 def _loader(content: str) -> Load:

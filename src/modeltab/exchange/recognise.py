@@ -107,7 +107,7 @@ def _json(line: str) -> Any:
 async def _document(value: Any, files: Sequence[Entry]) -> Reading:
     """What a JSON document has."""
     if archive.is_ours(value):
-        return archive.read_lines(iter([value])) if value["format"] == archive.CONVERSATIONS else archive.read(value)
+        return archive.read_lines(iter([value])) if _is_first_line(value) else archive.read(value)
     if at(value, "type") == "session":
         return await _built(llama_ui.SOURCE, list(llama_ui.sessions([value])), llama_ui.read)
     sessions = nextchat.sessions(value)
@@ -119,6 +119,11 @@ async def _document(value: Any, files: Sequence[Entry]) -> Reading:
             reader = _with_files(files) if app is chatgpt else app.read
             return await _built(app.SOURCE, items, reader, is_one=app.is_conversation)
     raise _Unknown("it is not an export of an app that is known here")
+
+
+def _is_first_line(value: Any) -> bool:
+    """Whether a document is the first, and only, line of a file of lines."""
+    return value["format"] == archive.CONVERSATIONS or (value["format"] == archive.COMPARISONS and "comparisons" not in value)
 
 
 def _with_files(files: Sequence[Entry]) -> Callable[[Any], Awaitable[Built]]:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
+from modeltab.domain.comparisons import Compared
 from modeltab.domain.connections import Connection
 from modeltab.domain.exchange import Thread
 from modeltab.state.store import Settings
@@ -33,6 +34,7 @@ class Reading(NamedTuple):
     :param images: by SHA-256, what brings the bytes.
     :param settings: ModelTab's own, None where the file has none.
     :param problems: what could not be read, each with its name.
+    :param compared: ModelTab's comparisons.
     """
 
     source: str
@@ -41,6 +43,7 @@ class Reading(NamedTuple):
     connections: tuple[Connection, ...] = ()
     settings: Settings | None = None
     problems: tuple[str, ...] = ()
+    compared: tuple[Compared, ...] = ()
 
 
 def together(readings: list[Reading]) -> Reading:
@@ -57,6 +60,7 @@ def together(readings: list[Reading]) -> Reading:
         tuple({c.id: c for reading in readings for c in reading.connections}.values()),
         next((reading.settings for reading in readings if reading.settings), None),
         tuple(problem for reading in readings for problem in reading.problems),
+        tuple({item.comparison.id: item for reading in readings for item in reading.compared}.values()),
     )
 
 

@@ -23,6 +23,7 @@ PATH = "/chat/completions"
 #: What to do, by the beginning of the server's own words.
 ADVICE = {
     "This is a chat model": "Choose one that completes text, such as gpt-3.5-turbo-instruct, or ask this one in Chat.",
+    "Unsupported parameter: 'logprobs'": "This model tells no probabilities: set Alternatives to 0.",
     "Invalid schema for response_format": "OpenAI takes a part of JSON Schema only: correct what it names.",
 }
 

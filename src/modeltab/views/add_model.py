@@ -33,13 +33,13 @@ _SOURCE = Template(
     '</div><p class="field-hint" id="source-hint">{hint}</p></div>'
 )
 _CHOICES = Template(
-    '<section class="choices" aria-label="Models of {title}"><p class="field-hint">{title}{notes}</p>'
-    '<ul class="choice-list" role="list">{items}</ul></section>'
+    '<section class="files-offered" aria-label="Models of {title}"><p class="field-hint">{title}{notes}</p>'
+    '<ul class="file-list" role="list">{items}</ul></section>'
 )
 _CHOICE = Template(
-    '<li><button class="choice" type="button" aria-pressed="{chosen}" aria-label="Choose {name}, {size}" '
-    'data-action="models.add.choose" data-id="{name}"><span class="choice-name">{label}</span>'
-    '<span class="choice-size">{size}</span><span class="choice-note">{note}</span></button></li>'
+    '<li><button class="file-choice" type="button" aria-pressed="{chosen}" aria-label="Choose {name}, {size}" '
+    'data-action="models.add.choose" data-id="{name}"><span class="file-choice-name">{label}</span>'
+    '<span class="file-choice-size">{size}</span><span class="file-choice-note">{note}</span></button></li>'
 )
 _CANDIDATES = Template('<ul class="candidates" role="list" aria-label="To be added">{items}</ul>')
 _CANDIDATE = Template(

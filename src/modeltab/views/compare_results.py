@@ -65,7 +65,7 @@ def _row(row: Standing) -> Html:
         best=f"{row.best} of {row.votes}" if row.votes else "no vote yet",
         ties=row.ties,
         first="" if row.first_token_seconds is None else fmt.seconds(row.first_token_seconds),
-        speed="" if row.tokens_per_second is None else f"{row.tokens_per_second:.1f} tokens/s",
+        speed="" if row.tokens_per_second is None else fmt.speed(row.tokens_per_second),
         tokens=f"{row.tokens:,}",
         cost="" if row.cost is None else fmt.dollars(row.cost),
     )

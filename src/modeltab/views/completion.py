@@ -64,7 +64,7 @@ _BRANCH = Template(
 #: The least probability of each shade of the heat map, likeliest first, and its words in the legend.
 HEAT = ((0.9, "90 % or more"), (0.5, "50–90 %"), (0.2, "20–50 %"), (0.05, "5–20 %"), (0.0, "below 5 %"))
 #: What a model does that answers messages only, and tells probabilities.
-ONE_MESSAGE = "{why} The prompt goes to it as one message, and nothing branches off from its answer."
+ONE_MESSAGE = "The prompt goes to it as one message, and nothing branches off from its answer."
 #: Of a long prompt the end is shown.
 PROMPT_SHOWN = 240
 _NUMBERS = (
@@ -132,7 +132,9 @@ def bar(state: State) -> Html:
         hint = taken.reasons.get("alternatives") or f"{facts.type_label} tells no probabilities."
     controls.append(_number(state, "alternatives", "Alternatives", hint, "1", "0", str(most), most > 0))
     reason = reason_of(state, _chosen(state), "completion")
-    note = "" if not facts or facts.completion or reason else ONE_MESSAGE.format(why=facts.capabilities.reasons["completion"])
+    note = ""
+    if facts and not facts.completion and not reason:
+        note = f"{facts.capabilities.reasons.get('completion', '')} {ONE_MESSAGE}".strip()
     coming = state.completing is not None
     return _BAR(
         numbers=join(controls),

@@ -25,9 +25,9 @@ _SETTINGS = Template(
 _PROBLEMS = Template('<div class="import-problems"><p>{lead}</p><ul aria-label="What cannot be imported">{items}</ul></div>')
 _PROBLEM = Template("<li>{text}</li>")
 _DATA = Template(
-    '<p class="field-hint">Conversations with their images, connections and settings, as one ZIP file that another ModelTab '
-    "reads back. Models and keys are never in it. Exports of ChatGPT, Open WebUI, llama.cpp and NextChat can be "
-    "imported, too.</p>"
+    '<p class="field-hint">Conversations with their images, comparisons, connections and settings, as one ZIP file that '
+    "another ModelTab reads back. Models and keys are never in it. Exports of ChatGPT, Open WebUI, llama.cpp and NextChat "
+    "can be imported, too.</p>"
     '<div class="card-actions">{export}{import_}{folder}'
     '<input type="file" id="import-input" multiple="" accept=".zip,.json,.jsonl,application/zip,application/json" '
     'aria-label="File to import" data-change="data.import" hidden="">'
@@ -80,7 +80,7 @@ def import_form(state: State, item: Dialog) -> Html:
 
 
 def _is_empty(preview: ImportPreview) -> bool:
-    return not (preview.conversations or preview.connections or preview.has_settings)
+    return not (preview.conversations or preview.comparisons or preview.connections or preview.has_settings)
 
 
 def _lead(preview: ImportPreview, item: Dialog) -> str:
@@ -100,6 +100,8 @@ def _facts(preview: ImportPreview) -> Html:
     facts = [("Conversations", known), ("Messages", f"{preview.messages:,}")]
     if preview.images:
         facts.append(("Images", f"{preview.images:,}"))
+    if preview.comparisons:
+        facts.append(("Comparisons", f"{preview.comparisons:,}"))
     if preview.connections:
         facts.append(("Connections", ", ".join(preview.connections)))
     return _FACTS(items=join(_FACT(name=name, value=value) for name, value in facts))

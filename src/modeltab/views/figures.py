@@ -15,17 +15,17 @@ def stats_parts(stats: Stats) -> list[str]:
     parts = []
     about = "about " if stats.completion_is_estimate else ""
     if stats.completion_tokens is not None:
-        reasoning = f", {stats.reasoning_tokens} of them reasoning" if stats.reasoning_tokens else ""
-        parts.append(f"{about}{stats.completion_tokens} tokens{reasoning}")
+        reasoning = f", {stats.reasoning_tokens:,} of them reasoning" if stats.reasoning_tokens else ""
+        parts.append(f"{about}{stats.completion_tokens:,} tokens{reasoning}")
     if stats.seconds is not None:
         parts.append(fmt.seconds(stats.seconds))
     if stats.tokens_per_second is not None:
-        parts.append(f"{about}{stats.tokens_per_second:.1f} tokens/s")
+        parts.append(f"{about}{fmt.speed(stats.tokens_per_second)}")
     if stats.first_token_seconds is not None:
         parts.append(f"first token after {fmt.seconds(stats.first_token_seconds)}")
     if stats.prompt_tokens is not None:
-        cached = f", {stats.cached_tokens} of them cached" if stats.cached_tokens else ""
-        parts.append(f"{'about ' if stats.prompt_is_estimate else ''}{stats.prompt_tokens} prompt tokens{cached}")
+        cached = f", {stats.cached_tokens:,} of them cached" if stats.cached_tokens else ""
+        parts.append(f"{'about ' if stats.prompt_is_estimate else ''}{stats.prompt_tokens:,} prompt tokens{cached}")
     return parts
 
 

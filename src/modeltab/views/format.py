@@ -49,3 +49,8 @@ def moment(text: str) -> str:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):  # no time, or one that is beyond the calendar in this zone
         return text
+
+
+def speed(tokens_per_second: float) -> str:
+    """How fast an answer came: "38.2 tokens/s", "1,136 tokens/s"."""
+    return f"{tokens_per_second:,.{1 if tokens_per_second < 100 else 0}f} tokens/s"
