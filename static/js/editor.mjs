@@ -51,7 +51,7 @@ export function createEditor(host, onChange, onRun) {
         LANGUAGES[language](),
         theme,
         EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ "aria-label": "Code", "aria-describedby": "", spellcheck: "false" }),
+        EditorView.contentAttributes.of({ "aria-label": "Code", spellcheck: "false" }),
         EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
       ],
     });

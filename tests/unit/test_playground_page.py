@@ -14,6 +14,7 @@ from modeltab.domain.errors import BadRequest, ModelTabError, NotFound
 from modeltab.state.code_page import CODE
 from modeltab.views import playground as view
 from tests.unit.code_fakes import FakeSandbox
+from tests.unit.fakes import MemoryFile
 from tests.unit.rig import TAB, Rig
 
 MODEL = f"{TAB}/a.gguf"
@@ -213,6 +214,17 @@ async def test_always_is_kept_and_can_be_taken_back():
     says(sandbox, ENDED)
     await rig.do("playground.ask-again")
     assert not rig.state.settings.code_uses_models
+
+
+async def test_a_file_cannot_allow_what_a_person_has_to():
+    old = await opened()
+    old.app.set_setting(code_uses_models=True, theme="dark")
+    await old.do("data.export")
+    (content,) = old.page.saved.values()
+    rig = await opened()
+    await rig.do("data.import", files=(MemoryFile("data.zip", content),))
+    await rig.do("data.import.start", values={"settings": "yes"})
+    assert rig.state.settings.theme == "dark" and not rig.state.settings.code_uses_models
 
 
 async def test_a_chat_is_answered_by_the_models_own_provider_and_stops_with_the_code():

@@ -132,7 +132,9 @@ def _take_settings(app: App, theirs: Settings, whole: bool) -> None:
     """Prompts and presets come beside those that are here; the other settings only where the person wants them."""
     ours = app.state.settings
     prompts, presets = _joined(ours.prompts, theirs.prompts), _joined(ours.presets, theirs.presets)
-    settings = theirs._replace(model=theirs.model or ours.model) if whole else ours
+    # What code may do here is allowed by a person, not by a file.
+    theirs = theirs._replace(model=theirs.model or ours.model, code_uses_models=ours.code_uses_models)
+    settings = theirs if whole else ours
     app.update(settings=settings._replace(prompts=prompts, presets=presets))
     app.save_config()
     app.page.set_theme(settings.theme)
