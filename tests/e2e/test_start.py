@@ -19,7 +19,7 @@ def test_a_new_profile_is_offered_the_starter_model_and_nothing_fails(site: str,
     errors.watch(page)
     App(page, site).open()
     expect(page.get_by_role("button", name="Get SmolLM2 135M (98.4 MB)")).to_be_visible()
-    for name in ("Chat", "Models", "Connections", "Compare", "Settings"):
+    for name in ("Chat", "Models", "Connections", "Compare", "Playground", "Settings"):
         expect(page.get_by_role("navigation", name="Main").get_by_role("link", name=name)).to_be_visible()
     expect(page.get_by_role("status", name="Status")).to_be_attached()
     assert page.locator("html").get_attribute("data-version")

@@ -136,7 +136,7 @@ async def dismiss(app: App, event: UiEvent) -> None:
 def move_up(app: App, event: UiEvent) -> None:
     """Let a transfer that waits go before the one that waits before it."""
     items = list(app.state.transfers)
-    waiting = [place for place, item in enumerate(items) if item.phase == "queued"]
+    waiting = [place for place, item in enumerate(items) if item.phase == "queued" and item.id not in app.transfers]
     for before, place in pairwise(waiting):
         if items[place].id == event.id:
             items[before], items[place] = items[place], items[before]
