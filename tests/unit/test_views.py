@@ -147,6 +147,7 @@ def test_the_navigation_links_to_every_page_and_marks_the_one_that_is_shown():
         ("Models", "#/models"),
         ("Connections", "#/connections"),
         ("Compare", "#/compare"),
+        ("Playground", "#/playground"),
         ("Settings", "#/settings"),
     ]
     assert [link.name for link in nav.all("link", aria_current="page")] == ["Models"]
