@@ -1,7 +1,8 @@
 """The sandbox's beginning: what static/js/sandbox_python.js calls once its Python is up."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from playground import client
@@ -26,7 +27,23 @@ def begin(post: Callable[[str], object]) -> tuple[Callable[[str], Any], Callable
             work.close()
             raise client.ModelError("Here Python cannot wait. Write await modeltab.chat_async(…), and the same for the others.")
         runner.flush()
-        return run_sync(work)
+        ended: list[Callable[[], Any]] = []  # what comes back through run_sync has been JavaScript's, where an Answer is a text
+        run_sync(_keep(work, ended))
+        return ended[0]()
 
     client.connect(bridge, wait)
     return runner.run, bridge.receive
+
+
+async def _keep(work: Awaitable[Any], ended: list[Callable[[], Any]]) -> None:
+    """Await work; what it ends with, a value or an error, is had by calling what stands in `ended` then."""
+    try:
+        value = await work
+    except Exception as error:
+        ended.append(partial(_fail, error))
+    else:
+        ended.append(lambda: value)
+
+
+def _fail(error: Exception) -> None:
+    raise error
