@@ -310,7 +310,7 @@ class State(NamedTuple):
     :param first_shown: the id of the message from which on a long conversation is drawn; empty for its last ones.
     :param typed: how many characters stand in the message box, as of a moment ago.
     :param new_parameters: what the conversation that has not begun will have of its own over the defaults.
-    :param api_base: the address of the app's folder, with the API in this tab under it; `api_calls`, its calls, the latest first.
+    :param api_base: the address of the app's folder, where the API in this tab is; `api_calls`, its calls, the latest first.
     :param image_hosts: the hosts that images in answers may be fetched from while this tab is open.
     :param palette: None while it is closed.
     :param apple: whether this is a system of Apple's, which has keys of its own.
