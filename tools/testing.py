@@ -12,6 +12,9 @@ from tools.virtual_environment import development_python
 #: What tests take from npm: CommonMark's examples, and OpenAI's own client.
 FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "index.mjs"))
 
+#: All tests, on two cores: those in the browser after each other, for two browsers at once are too much, and beside them the others.
+ALL = ("--numprocesses=2", "--dist=loadgroup")
+
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
     """Run pytest, with a browser for the end-to-end tests in $CHROMIUM, and return its exit status."""
@@ -20,7 +23,7 @@ def test(root: Path, pytest_arguments: list[str]) -> int:
             install_packages(root, for_tests=True)
     python = development_python(root)
     environment = {**os.environ, "CHROMIUM": str(chromium(python))}
-    command = [str(python), "-m", "pytest", *pytest_arguments]
+    command = [str(python), "-m", "pytest", *(pytest_arguments or ALL)]
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode
 
 

@@ -56,7 +56,7 @@ def test_stop_ends_the_answer_and_keeps_its_text_and_it_can_go_on(repository: st
     finished(answer, "stopped")
     expect(app.page.get_by_role("button", name="Stop")).to_have_count(0)
     kept = answer.locator("[data-part=text]").inner_text()
-    expect(answer.get_by_role("button", name="Copy")).to_be_visible()
+    expect(answer.get_by_role("button", name="Copy", exact=True)).to_be_visible()
     app.reload()
     answer = app.page.locator("article[data-role=assistant]")
     expect(answer.locator("[data-part=text]")).to_have_text(kept)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -61,6 +62,11 @@ def copied(page: Page, dialog: Locator) -> str:
     return page.evaluate(WAIT_FOR_TEXT)
 
 
+def asked(hosted: HostedApis) -> Any:
+    """The body of the latest message that the server was sent; the app looks at its models in between."""
+    return next(request for request in reversed(hosted.requests) if request.method == "POST").json()
+
+
 def shown(dialog: Locator) -> str:
     """The code in the dialog."""
     return dialog.locator("#code-text code").inner_text()
@@ -70,7 +76,7 @@ def test_a_turn_is_copied_as_it_was_sent_and_runs(repository: str, open_app: Ope
     app = with_hosted(open_app, repository, hosted.url)
     page = app.page
     expect(app.send(PROMPT)).to_have_attribute("data-status", "done")
-    sent = hosted.requests[-1].json()
+    sent = asked(hosted)
     # What is set afterwards is not what was sent.
     page.get_by_role("button", name="Parameters").click()
     page.get_by_role("dialog").get_by_label("Temperature").fill("1")
@@ -91,7 +97,7 @@ def test_a_turn_is_copied_as_it_was_sent_and_runs(repository: str, open_app: Ope
         folder = tmp_path / id_
         folder.mkdir()
         printed = run_code(BY_ID[id_], code, folder, {"API_KEY": KEY})
-        assert hosted.requests[-1].json() == sent
+        assert asked(hosted) == sent
         assert id_ == "curl" or printed.strip() == "Hello from afar."
 
     stream = dialog.get_by_role("checkbox", name="Stream the answer")

@@ -174,7 +174,8 @@ def test_a_backup_goes_into_a_folder_and_comes_back_from_it(repository: str, ope
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(content))
-    assert sorted(name.partition("/")[0] for name in files) == ["config.json", "conversations.jsonl", "images"]
+    names = ["comparisons.jsonl", "config.json", "conversations.jsonl", "images"]
+    assert sorted(name.partition("/")[0] for name in files) == names
     app.page.get_by_role("button", name="Erase everything").click()
     app.page.get_by_role("dialog").get_by_role("button", name="Erase", exact=True).click()
     app.page.wait_for_event("load")
@@ -184,7 +185,7 @@ def test_a_backup_goes_into_a_folder_and_comes_back_from_it(repository: str, ope
         app.page.get_by_role("button", name="Import a folder").click()
     chooser.value.set_files(folder)
     dialog = app.page.get_by_role("dialog")
-    expect(dialog).to_contain_text("3 files, from ModelTab")
+    expect(dialog).to_contain_text("4 files, from ModelTab")
     dialog.get_by_role("button", name="Import", exact=True).click()
     open_conversation(app.page, "Lichens")
     expect(app.page.locator("#conversation article img")).to_have_js_property("naturalWidth", 1)
