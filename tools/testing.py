@@ -12,7 +12,8 @@ from tools.virtual_environment import development_python
 #: What tests take from npm: CommonMark's examples, and OpenAI's own client.
 FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "index.mjs"))
 
-#: All tests, on two cores: those in the browser after each other, for two browsers at once are too much, and beside them the others.
+#: All tests, on two cores: those in the browser one after the other, as two browsers at once are too much, and beside
+#: them all others.
 ALL = ("--numprocesses=2", "--dist=loadgroup")
 
 

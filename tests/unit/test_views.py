@@ -948,7 +948,7 @@ def test_what_has_changed_on_a_page_that_was_not_shown_is_drawn_when_it_is_shown
         ({"messages": {"q": QUESTION}}, {"conversation-earlier"}),
         ({"dialog": Dialog("details")}, {"dialog"}),
     ],
-    ids=lambda value: next(iter(value), "nothing"),
+    ids=lambda value: "+".join(sorted(value)),
 )
 def test_a_change_draws_only_what_shows_it(changes, drawn):
     view = PageView()
