@@ -25,13 +25,6 @@ expect.set_options(timeout=30_000)
 SITES = {"repository": (ROOT, "/"), "dist": (ROOT / "dist", "/modeltab/")}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One process runs all that is here: see tools/testing.py."""
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """The browser that run.py found."""

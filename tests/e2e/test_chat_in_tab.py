@@ -65,7 +65,11 @@ def test_stop_ends_the_answer_and_keeps_its_text_and_it_can_go_on(repository: st
     expect(app.page.get_by_text("2 of 2")).to_be_visible()
     longer = app.page.locator("article[data-role=assistant] [data-part=text]")
     expect(longer).to_have_text(re.compile(re.escape(kept.split("\n")[0][:40])))
-    app.page.wait_for_timeout(6000)
+    app.page.wait_for_function(
+        "(length) => document.querySelector('article[data-role=assistant] [data-part=text]').innerText.length > length",
+        arg=len(kept),
+        timeout=60_000,
+    )
     app.page.get_by_role("button", name="Stop").click()
     assert len(longer.inner_text()) > len(kept)
     app.page.get_by_role("button", name="Previous version").click()
