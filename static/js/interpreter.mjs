@@ -11,6 +11,7 @@ const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
 const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
 const CACHE = "modeltab-snapshot";
+const KEEP_AFTER_MS = 5000;
 const DIGEST_BYTES = 32; // in front of the snapshot: the SHA-256 of the archive that it was made with
 
 async function fetchArchive() {
@@ -41,16 +42,16 @@ async function fetchSnapshot(archive) {
 // Over a slow line it would take longer than it saves; then it comes once the app is there. Unknown is not slow.
 const isSlow = () => Boolean(navigator.connection?.saveData || /2g|3g/.test(navigator.connection?.effectiveType ?? ""));
 
-// Keep a snapshot for the next visits, once there is nothing else to do.
+// Keep a snapshot for the next visits, once the page has done what it begins with: tens of megabytes are to be written.
 function keepLater(archive, fetched) {
-  (globalThis.requestIdleCallback ?? setTimeout)(async () => {
+  setTimeout(async () => {
     try {
       const snapshot = fetched ?? (await fetchSnapshot(archive));
       if (snapshot) await (await caches.open(CACHE)).put(snapshotURL, new Response(snapshot));
     } catch (error) {
       console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", error);
     }
-  });
+  }, KEEP_AFTER_MS);
 }
 
 async function fromSnapshot(options, archive) {
