@@ -5,8 +5,9 @@ fields that are missing, null or empty, reasoning under six names, usage in thre
 message in place of a delta, a reply that is not streamed, an error in the middle of a stream.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, Protocol
 
 from modeltab.domain.errors import BadReply, ModelTabError, ServerFailed
 from modeltab.domain.json_schema import is_strict
@@ -92,6 +93,40 @@ def schema_of(schema: Mapping[str, Any]) -> dict[str, Json]:
     return {"schema": dict(schema), **({"strict": True} if is_strict(schema) else {})}
 
 
+class Reader(Protocol):
+    """Reads one streamed answer."""
+
+    def read(self, chunk: Json) -> list[Event]:
+        """The events in one chunk. :raises ModelTabError: when the chunk is an error."""
+        ...
+
+    def end(self, end_mark: bool) -> list[Event]:
+        """The stream is at its end, with its end mark or without."""
+        ...
+
+
+async def answered(chunks: AsyncGenerator[Json, None], reader: Reader) -> AsyncGenerator[Event, None]:
+    """The events of a streamed answer; None among its chunks is the end mark."""
+    end_mark = False
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            if chunk is None:
+                end_mark = True
+                break
+            for event in reader.read(chunk):
+                yield event
+    for event in reader.end(end_mark):
+        yield event
+
+
+def progress_of(chunk: Mapping[str, Any]) -> list[Event]:
+    """How far llama-server is with the prompt, in the chunks that tell it."""
+    progress = chunk.get("prompt_progress")
+    if isinstance(progress, dict) and progress.get("total"):
+        return [Progress("Reading the prompt", progress.get("processed", 0) / progress["total"])]
+    return []
+
+
 class ChatCompletionReader:
     """One answer: its chunks → events, and whether it came to its end."""
 
@@ -110,10 +145,7 @@ class ChatCompletionReader:
             raise BadReply("The server's stream has something that is no chunk of an answer.", "Try again.", str(chunk)[:200])
         if chunk.get("error"):
             raise error_in_stream(chunk)
-        events: list[Event] = []
-        progress = chunk.get("prompt_progress")
-        if isinstance(progress, dict) and progress.get("total"):
-            events.append(Progress("Reading the prompt", progress.get("processed", 0) / progress["total"]))
+        events = progress_of(chunk)
         for choice in chunk.get("choices") or ():
             if isinstance(choice, dict) and not choice.get("index"):  # only the first answer was asked for
                 events += self._choice(choice)

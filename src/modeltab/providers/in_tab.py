@@ -37,7 +37,7 @@ from modeltab.providers.base import (
     Trash,
     Unfinished,
 )
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of, call_in_page, messages_of
+from modeltab.providers.chat_completions import ChatCompletionReader, answered, body_of, call_in_page, messages_of
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.snippets.call import Call
 
@@ -275,7 +275,7 @@ class InTab(Provider):
     async def complete(self, request: CompletionRequest) -> AsyncGenerator[Event, None]:
         """Go on with a text as it is. The model is loaded already, as for `generate`."""
         body = text_completions.body_of(request, NAMES, return_progress=True)
-        async with aclosing(text_completions.completed(self._engine.complete(body))) as events:
+        async with aclosing(answered(self._engine.complete(body), text_completions.CompletionReader())) as events:
             async for event in events:
                 yield event
 

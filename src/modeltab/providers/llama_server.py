@@ -32,7 +32,7 @@ from modeltab.providers.base import (
     TextCompletion,
     Transport,
 )
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.chat_completions import ChatCompletionReader, answered, body_of
 from modeltab.providers.connection_type import ConnectionType, Fingerprint, Preset
 from modeltab.providers.http import Endpoint
 from modeltab.providers.llama_models import entries_of, file_name, is_router, routed, single, tokens
@@ -159,23 +159,17 @@ class LlamaServer(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /v1/chat/completions, streamed; while it reads the prompt, it tells how far it is."""
-        reader, end_mark = ChatCompletionReader(), False
+        chunks = self._endpoint.sse(CHAT, self._body(request))
         try:
-            async with aclosing(self._endpoint.sse(CHAT, self._body(request))) as chunks:
-                async for chunk in chunks:
-                    if chunk is None:
-                        end_mark = True
-                        break
-                    for event in reader.read(chunk):
-                        yield event
+            async with aclosing(answered(chunks, ChatCompletionReader())) as events:
+                async for event in events:
+                    yield event
         except ServerFailed as error:
             if "server_error" in error.detail:  # its own failure, which the same request meets again
                 error.transient = False
             if error.message.endswith("failed to load."):
                 error.advice = LOAD_FAILED
             raise
-        for event in reader.end(end_mark):
-            yield event
 
     def call(self, request: ChatRequest, stream: bool = True) -> Call:
         """POST /v1/chat/completions."""
@@ -191,7 +185,8 @@ class LlamaServer(Provider):
         """POST /v1/completions, streamed: the text goes to the model as it is, special tokens in it included."""
         fields = {"model": self._id(request.model), "stream": True, "return_progress": True}
         body = text_completions.body_of(request, NAMES, stream_options={"include_usage": True}, **fields)
-        async with aclosing(text_completions.completed(self._endpoint.sse("/v1/completions", body))) as events:
+        chunks = self._endpoint.sse("/v1/completions", body)
+        async with aclosing(answered(chunks, text_completions.CompletionReader())) as events:
             async for event in events:
                 yield event
 

@@ -106,6 +106,15 @@ def error_in_line(line: Mapping[str, Json], advice: Advice) -> ModelTabError:
     return error
 
 
+def _checked(line: Json, advice: Advice) -> Mapping[str, Json]:
+    """A line of a stream. :raises ModelTabError: when it is none, or an error."""
+    if not isinstance(line, dict):
+        raise BadReply("Ollama's stream has something that is no part of an answer.", "Try again.", str(line)[:200])
+    if line.get("error"):
+        raise error_in_line(line, advice)
+    return line
+
+
 class CompletionReader:
     """One completion: its lines → events. What looks like reasoning stays text."""
 
@@ -118,10 +127,7 @@ class CompletionReader:
 
         :raises ModelTabError: when the line is an error.
         """
-        if not isinstance(line, dict):
-            raise BadReply("Ollama's stream has something that is no part of an answer.", "Try again.", str(line)[:200])
-        if line.get("error"):
-            raise error_in_line(line, self._advice)
+        line = _checked(line, self._advice)
         tokens = tokens_of(line.get("logprobs"))
         events: list[Event] = [TokenProbabilities(tokens)] if tokens else []
         if line.get("response"):
@@ -147,10 +153,7 @@ class ChatReader:
 
         :raises ModelTabError: when the line is an error.
         """
-        if not isinstance(line, dict):
-            raise BadReply("Ollama's stream has something that is no part of an answer.", "Try again.", str(line)[:200])
-        if line.get("error"):
-            raise error_in_line(line, self._advice)
+        line = _checked(line, self._advice)
         message = line.get("message")
         message = message if isinstance(message, dict) else {}
         tokens = tokens_of(line.get("logprobs"))

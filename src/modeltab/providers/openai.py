@@ -11,7 +11,7 @@ from modeltab.domain.models import Model
 from modeltab.domain.requests import ChatRequest, CompletionRequest, Event
 from modeltab.providers import embeddings, text_completions
 from modeltab.providers.base import Capabilities, Embedded, Embedder, Json, KeySource, Provider, TextCompletion, Transport
-from modeltab.providers.chat_completions import ChatCompletionReader, body_of
+from modeltab.providers.chat_completions import ChatCompletionReader, answered, body_of
 from modeltab.providers.connection_type import ConnectionType, Fingerprint
 from modeltab.providers.http import Endpoint
 from modeltab.providers.openai_models import check_models, headers_of, listed, recognise_list
@@ -71,16 +71,10 @@ class OpenAi(Provider):
 
     async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """POST /chat/completions, streamed."""
-        reader, end_mark = ChatCompletionReader(), False
-        async with aclosing(self._endpoint.sse(PATH, self._body(request))) as chunks:
-            async for chunk in chunks:
-                if chunk is None:
-                    end_mark = True
-                    break
-                for event in reader.read(chunk):
-                    yield event
-        for event in reader.end(end_mark):
-            yield event
+        chunks = self._endpoint.sse(PATH, self._body(request))
+        async with aclosing(answered(chunks, ChatCompletionReader())) as events:
+            async for event in events:
+                yield event
 
     def call(self, request: ChatRequest, stream: bool = True) -> Call:
         """POST /chat/completions."""
@@ -102,7 +96,8 @@ class OpenAi(Provider):
         if self._vendor.asks_usage:
             fields["stream_options"] = {"include_usage": True}
         body = text_completions.body_of(request, self._completion_names, **fields)
-        async with aclosing(text_completions.completed(self._endpoint.sse("/completions", body))) as events:
+        chunks = self._endpoint.sse("/completions", body)
+        async with aclosing(answered(chunks, text_completions.CompletionReader())) as events:
             async for event in events:
                 yield event
 

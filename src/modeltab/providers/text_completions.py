@@ -4,8 +4,7 @@ Source: OpenAI's API reference, "Completions (legacy)", llama.cpp's tools/server
 llama-server, which tells log probabilities here as it does for chat.
 """
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from typing import Any
 
 from modeltab.domain.errors import BadReply, ServerFailed
@@ -14,13 +13,12 @@ from modeltab.domain.requests import (
     Event,
     Finished,
     FinishReason,
-    Progress,
     TextDelta,
     TokenProbabilities,
     extra_fields,
 )
 from modeltab.providers.base import Json
-from modeltab.providers.chat_completions import FINISH_REASONS, error_in_stream, usage_of
+from modeltab.providers.chat_completions import FINISH_REASONS, error_in_stream, progress_of, usage_of
 from modeltab.providers.token_logprobs import tokens_of
 
 
@@ -56,10 +54,7 @@ class CompletionReader:
             raise BadReply("The server's stream has something that is no part of an answer.", "Try again.", str(chunk)[:200])
         if chunk.get("error"):
             raise error_in_stream(chunk)
-        events: list[Event] = []
-        progress = chunk.get("prompt_progress")
-        if isinstance(progress, dict) and progress.get("total"):
-            events.append(Progress("Reading the prompt", progress.get("processed", 0) / progress["total"]))
+        events = progress_of(chunk)
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict) and not choice.get("index"):
@@ -83,17 +78,3 @@ class CompletionReader:
                 raise ServerFailed("The provider broke the answer off.", "Try again.", str(choice)[:400])
             self._finish = (FINISH_REASONS.get(native.lower(), "other"), native)
         return events
-
-
-async def completed(chunks: AsyncGenerator[Json, None]) -> AsyncGenerator[Event, None]:
-    """The events of a streamed completion; None among its chunks is the end mark."""
-    reader, end_mark = CompletionReader(), False
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            if chunk is None:
-                end_mark = True
-                break
-            for event in reader.read(chunk):
-                yield event
-    for event in reader.end(end_mark):
-        yield event
