@@ -178,6 +178,17 @@ class App:
 OpenApp = Callable[..., App]
 
 
+def until(page: Page, ask: str, arg: Any = None) -> None:
+    """Wait until an async JavaScript function answers yes. To `wait_for_function` its promise alone would be a yes."""
+    page.evaluate(
+        f"""async (arg) => {{
+          for (const end = Date.now() + 30000; !(await ({ask})(arg)); await new Promise((next) => setTimeout(next, 50)))
+            if (Date.now() > end) throw new Error("waited for 30 seconds, and it is still not so");
+        }}""",
+        arg,
+    )
+
+
 @pytest.fixture
 def open_app(context: BrowserContext, errors: ErrorLog) -> OpenApp:
     """Opens the app at a URL. `api`: the Local LLM API that it is connected to, None for none at all."""
@@ -191,6 +202,25 @@ def open_app(context: BrowserContext, errors: ErrorLog) -> OpenApp:
         return App(page, url).open(route)
 
     return open_
+
+
+Connect = Callable[..., App]
+
+
+@pytest.fixture
+def connect(context: BrowserContext, errors: ErrorLog, repository: str) -> Connect:
+    """Opens a route with one connection more than the tab's."""
+
+    def connect_(route: str, type_: str, base_url: str) -> App:
+        page = context.new_page()
+        errors.watch(page)
+        value = configuration(None)
+        value["connections"].append({"id": "c", "type": type_, "name": "C", "base_url": base_url})
+        entry = json.dumps(json.dumps(value))
+        page.add_init_script(f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {entry})")
+        return App(page, repository).open(route)
+
+    return connect_
 
 
 def configuration(api: str | None) -> dict[str, Any]:

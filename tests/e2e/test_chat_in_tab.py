@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import MODEL, OpenApp
+from tests.e2e.conftest import MODEL, OpenApp, until
 from tests.servers.model_files import sparse_gguf
 
 FIGURES = re.compile(r"\d+ tokens · .* tokens/s · first token after")
@@ -119,13 +119,14 @@ def test_a_model_file_is_copied_into_the_tab_with_progress_and_cancel(repository
     expect(card).to_contain_text(re.compile(r"\d+% · .* of 3\.0 GB"))
     card.get_by_role("button", name="Cancel big.gguf").click()
     expect(card).to_have_attribute("data-phase", "cancelled")
-    app.page.wait_for_function(
+    until(
+        app.page,
         """async () => {
           const root = await navigator.storage.getDirectory();
           for (const folder of ["models", "partial"])
             for await (const name of (await root.getDirectoryHandle(folder)).keys()) return false;
           return true;
-        }"""
+        }""",
     )
     expect(app.page.get_by_role("heading", name="No models yet")).to_be_visible()
 

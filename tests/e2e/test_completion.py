@@ -1,36 +1,18 @@
 """The Playground's page Completion in Chromium: with SmolLM2 in the tab, and with a real llama-server."""
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import MODEL, App, ErrorLog, OpenApp, configuration
+from tests.e2e.conftest import MODEL, App, Connect, OpenApp
 from tests.servers.processes import RunningServer, llama_server
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
 ROUTE = "#/playground/completion"
 PROMPT = "The capital of France is"
 TEMPLATED = "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy is the sky blue?<|im_end|>\n<|im_start|>assistant\n"
-Connect = Callable[..., App]
-
-
-@pytest.fixture
-def connect(context: BrowserContext, errors: ErrorLog, repository: str) -> Connect:
-    """Opens the page with one connection more than the tab's."""
-
-    def connect_(type_: str, base_url: str) -> App:
-        page = context.new_page()
-        errors.watch(page)
-        value = configuration(None)
-        value["connections"].append({"id": "c", "type": type_, "name": "C", "base_url": base_url})
-        entry = json.dumps(json.dumps(value))
-        page.add_init_script(f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {entry})")
-        return App(page, repository).open(ROUTE)
-
-    return connect_
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +120,7 @@ def test_a_model_in_the_tab_is_completed_token_by_token_branched_off_from_and_al
 
 @pytest.mark.model
 def test_a_real_llama_server_renders_completes_and_branches(connect: Connect, real: RunningServer):
-    app = connect("llama-server", real.url)
+    app = connect(ROUTE, "llama-server", real.url)
     app.page.get_by_role("combobox", name="Model").select_option(label=MODEL.name)
     render(app)
     expect(app.page.locator("#completion-render")).to_contain_text(re.compile(r"\d+ of [\d,]+ tokens"))
@@ -154,7 +136,7 @@ def test_a_real_llama_server_renders_completes_and_branches(connect: Connect, re
 
 @pytest.mark.model
 def test_a_completion_is_stopped_and_keeps_what_has_come(connect: Connect, real: RunningServer):
-    app = connect("openai", real.url + "/v1")
+    app = connect(ROUTE, "openai", real.url + "/v1")
     app.page.get_by_role("combobox", name="Model").select_option(index=1)
     prompt(app).fill("Once upon a time")
     app.page.get_by_role("spinbutton", name="Max tokens").fill("1500")
@@ -169,7 +151,7 @@ def test_a_completion_is_stopped_and_keeps_what_has_come(connect: Connect, real:
 def test_a_model_that_completes_no_text_says_why(connect: Connect):
     listed = json_reply({"object": "list", "data": [{"id": "m1", "object": "model"}]})
     with ScriptedServer({("GET", "/v1/models"): listed, ("POST", "/v1/responses"): Reply()}) as server:
-        app = connect("openai-responses", server.url + "/v1")
+        app = connect(ROUTE, "openai-responses", server.url + "/v1")
         app.page.get_by_role("combobox", name="Model").select_option(label="m1")
         expect(app.page.get_by_role("button", name="Complete", exact=True)).to_be_disabled()
         expect(app.page.get_by_text("The Responses API answers messages only.")).to_be_visible()

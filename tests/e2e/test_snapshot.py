@@ -5,7 +5,7 @@ import gzip
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.e2e.conftest import ROOT, App, OpenApp
+from tests.e2e.conftest import ROOT, App, OpenApp, until
 from tools.snapshot import SNAPSHOT
 
 KEPT = "async () => (await (await caches.open('modeltab-snapshot')).keys()).length"
@@ -25,7 +25,7 @@ def works(app: App) -> None:
 
 def wait_until_kept(page: Page) -> None:
     """Wait until the unpacked snapshot is in the cache."""
-    page.evaluate(f"async () => {{ while (!(await ({KEPT})())) await new Promise((next) => setTimeout(next, 100)); }}")
+    until(page, KEPT)
 
 
 def test_the_first_visit_takes_the_snapshot_and_the_next_ones_their_own_copy(site: str, open_app: OpenApp):
@@ -88,12 +88,13 @@ def test_a_kept_snapshot_of_another_version_is_replaced(repository: str, open_ap
     )
     app.reload()
     assert start(app.page) == "fetched snapshot"
-    app.page.evaluate(
+    until(
+        app.page,
         """async () => {
           const cache = await caches.open("modeltab-snapshot");
-          const size = async () => (await (await cache.match((await cache.keys())[0])).arrayBuffer()).byteLength;
-          while ((await size()) < 1e6) await new Promise((next) => setTimeout(next, 100));
-        }"""
+          const response = await cache.match((await cache.keys())[0]);
+          return (await response.arrayBuffer()).byteLength > 1e6;
+        }""",
     )
 
 

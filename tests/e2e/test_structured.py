@@ -2,34 +2,17 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import Locator, expect
 
-from tests.e2e.conftest import MODEL, App, ErrorLog, OpenApp, configuration
+from tests.e2e.conftest import MODEL, App, Connect, OpenApp
 from tests.servers.processes import RunningServer, llama_server
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply
 
 ROUTE = "#/playground/structured"
 PERSON = "Facts out of a text"
-Connect = Callable[..., App]
-
-
-@pytest.fixture
-def connect(context: BrowserContext, errors: ErrorLog, repository: str) -> Connect:
-    """Opens the page with one connection more than the tab's."""
-
-    def connect_(type_: str, base_url: str) -> App:
-        page = context.new_page()
-        errors.watch(page)
-        value = configuration(None)
-        value["connections"].append({"id": "c", "type": type_, "name": "C", "base_url": base_url})
-        entry = json.dumps(json.dumps(value))
-        page.add_init_script(f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {entry})")
-        return App(page, repository).open(ROUTE)
-
-    return connect_
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +47,7 @@ def is_a_person(app: App) -> None:
 
 @pytest.mark.model
 def test_a_real_llama_server_is_held_to_an_example(connect: Connect, real: RunningServer):
-    app = connect("llama-server", real.url)
+    app = connect(ROUTE, "llama-server", real.url)
     app.page.get_by_role("combobox", name="Model").select_option(label=MODEL.name)
     app.page.get_by_role("combobox", name="Example").select_option(label=PERSON)
     send(app, "The answer keeps to the schema.")
@@ -114,7 +97,7 @@ def scripted() -> Iterator[ScriptedServer]:
 def test_what_does_not_keep_to_the_schema_is_told_with_its_place_and_all_is_there_after_a_reload(
     connect: Connect, scripted: ScriptedServer
 ):
-    app = connect("openai", scripted.url + "/v1")
+    app = connect(ROUTE, "openai", scripted.url + "/v1")
     app.page.get_by_role("combobox", name="Model").select_option(label="m1")
     button = app.page.get_by_role("button", name="Send", exact=True)
     expect(button).to_be_disabled()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.e2e.conftest import App, OpenApp
+from tests.e2e.conftest import App, OpenApp, until
 from tests.e2e.memory import kill_renderer
 from tests.servers.files import FileServer, gguf_content
 from tests.servers.model_files import sparse_gguf
@@ -175,12 +175,13 @@ def test_cancel_deletes_what_has_arrived(repository: str, open_app: OpenApp, ser
     expect(card).to_contain_text(re.compile(r"[1-9]\d?% · "))
     card.get_by_role("button", name=f"Cancel {NAME}").click()
     expect(card).to_contain_text("nothing was kept")
-    app.page.wait_for_function(
+    until(
+        app.page,
         """async () => {
           const root = await navigator.storage.getDirectory();
           for await (const name of (await root.getDirectoryHandle("partial")).keys()) return false;
           return true;
-        }"""
+        }""",
     )
     expect(app.row(NAME)).to_have_count(0)
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, BrowserContext, BrowserType, Locator, Page, expect
 
-from tests.e2e.conftest import MODEL, SITES, App, ErrorLog, configuration
+from tests.e2e.conftest import MODEL, SITES, App, ErrorLog, configuration, until
 from tests.servers.hosted import OPENAI, HostedApis, self_signed
 from tests.servers.model_files import sparse_gguf
 from tests.servers.ollama import OllamaModel, ollama_server
@@ -157,7 +157,7 @@ class Patient(App):
         recipe = self.verdict.locator(".recipe").filter(has=self.page.get_by_text(code, exact=True))
         recipe.get_by_role("button", name="Copy").click()
         expect(self.page.get_by_role("status", name="Status")).to_have_text("Copied")
-        self.page.wait_for_function("async (code) => await navigator.clipboard.readText() === code", arg=code)
+        until(self.page, "async (code) => await navigator.clipboard.readText() === code", code)
 
 
 Examine = Callable[..., Patient]
