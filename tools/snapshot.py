@@ -1,10 +1,13 @@
 """Python's memory with the whole app imported, static/snapshot.bin.gz, which a start in the browser takes up from.
 
-In front of the memory is the SHA-256 of the app archive that was imported: static/js/interpreter.mjs takes no other.
+In front of the memory is the SHA-256 of the app archive that was imported: static/js/snapshot_worker.js takes no other.
 """
 
+import ast
 import gzip
 import hashlib
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.packages import node
@@ -12,6 +15,8 @@ from tools.report import Problem, succeeds
 
 SNAPSHOT = Path("static", "snapshot.bin.gz")
 SCRIPT = Path(__file__).with_name("snapshot_in_pyodide.mjs")
+#: What is there only in a page.
+_IN_PAGES = {"js", "pyscript"}
 
 
 def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:
@@ -28,7 +33,7 @@ def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:
     """
     work.mkdir(parents=True, exist_ok=True)
     memory = work / "snapshot.bin"
-    if not succeeds([node(), SCRIPT, library, archive, memory], root):
+    if not succeeds([node(), SCRIPT, library, archive, memory, *imported(archive)], root):
         raise Problem(
             "The snapshot of the app could not be made.",
             "The lines above say why. A module that needs a browser while it is imported must import that later.",
@@ -37,3 +42,24 @@ def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:
     # No time in it: the same memory is the same file.
     (root / SNAPSHOT).write_bytes(gzip.compress(content, 9, mtime=0))
     memory.unlink()
+
+
+def imported(archive: Path) -> list[str]:
+    """Return the names of all modules that those in an archive import, in functions too.
+
+    A start from the snapshot has no modules to import from until some seconds later, so all have to be in it.
+    """
+    names: set[str] = set()
+    with zipfile.ZipFile(archive) as opened:
+        for path in opened.namelist():
+            if path.endswith(".py"):
+                names.update(_imported_by(opened.read(path)))
+    return sorted(name for name in names if name.partition(".")[0] not in _IN_PAGES)
+
+
+def _imported_by(source: bytes) -> Iterator[str]:
+    for part in ast.walk(ast.parse(source)):
+        if isinstance(part, ast.Import):
+            yield from (alias.name for alias in part.names)
+        elif isinstance(part, ast.ImportFrom) and part.module and not part.level:
+            yield part.module

@@ -21,7 +21,7 @@ _SHOWN_AS = "/lib/python314.zip"
 LEFT_OUT = (
     # tools for developers at a terminal
     *("_pyrepl/*", "bdb.py", "cProfile.py", "cmd.py", "compileall.py", "doctest.py", "filecmp.py", "fileinput.py"),
-    *("getopt.py", "modulefinder.py", "optparse.py", "pdb.py", "pickletools.py", "profile.py", "pstats.py"),
+    *("getopt.py", "modulefinder.py", "optparse.py", "pdb.py", "profile.py", "pstats.py"),
     *("py_compile.py", "pyclbr.py", "pydoc.py", "symtable.py", "tabnanny.py", "timeit.py", "trace.py"),
     *("unittest/*", "zipapp.py"),
     # processes, terminals, servers and shared libraries, which a tab has not

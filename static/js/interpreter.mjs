@@ -1,96 +1,94 @@
 // The interpreter that pyscript.toml names. PyScript hands Pyodide no option for the standard library's place, for the
 // app's own archive or for a memory snapshot, so this wrapper does. It has no application logic.
 //
-// A snapshot is Python's memory with the whole app imported, made at set-up (tools/snapshot.py): a load that begins with
-// it saves Python's own start and every import. The first visit takes it as it comes, compressed; later ones an unpacked copy
-// from the Cache API. Whatever is wrong with it (another version of the app, storage refused, a Pyodide that cannot
-// take it) costs that gain and nothing else: the start is then from the modules.
+// The page loads it before PyScript, and it starts Pyodide at once: PyScript, when it is there, gets what has been started.
+//
+// A snapshot is Python's memory with the whole app imported, made at set-up (tools/snapshot.py): a load that begins with it
+// saves Python's own start and every import, and needs the modules themselves only for tracebacks, so they come afterwards.
+// Whatever is wrong with it (another version of the app, storage refused, a Pyodide that cannot take it, a slow line)
+// costs that gain and nothing else: the start is then from the modules.
 import { loadPyodide as load } from "../vendor/pyodide/pyodide.mjs";
 
 const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
+const libraryURL = `${indexURL}python_stdlib.zip`;
 const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
-const CACHE = "modeltab-snapshot";
-const KEEP_AFTER_MS = 5000;
-const DIGEST_BYTES = 32; // in front of the snapshot: the SHA-256 of the archive that it was made with
+const ARCHIVE = "/lib/modeltab.zip";
+const LIBRARY = "/lib/python314.zip";
+const isBuilt = document.documentElement.dataset.static !== "static"; // then its folder names the app's content, and all fits
+const LATER_MS = 5000; // when the page has done what it begins with
+const NOTHING = URL.createObjectURL(new Blob([]));
 
-async function fetchArchive() {
-  const response = await fetch(archiveURL, { credentials: "same-origin" });
-  if (!response.ok) throw new Error(`static/app.zip answered ${response.status}`);
+async function fetchBytes(url) {
+  const response = await fetch(url, { credentials: "same-origin" });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
 }
 
-async function isOf(archive, snapshot) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", archive));
-  return digest.every((byte, place) => byte === snapshot[place]);
+function later(what, work) {
+  setTimeout(() => work().catch((error) => console.info(`ModelTab: ${what}`, error)), LATER_MS);
 }
 
-async function keptSnapshot(archive) {
-  const response = await (await caches.open(CACHE)).match(snapshotURL);
-  const snapshot = response && new Uint8Array(await response.arrayBuffer());
-  return snapshot && (await isOf(await archive, snapshot)) ? snapshot : undefined;
+// Asks the worker once; {memory, kept}.
+function ask(worker, message) {
+  return new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
+    worker.onerror = (event) => {
+      event.preventDefault(); // or it were an error of the page
+      reject(new Error(event.message ?? "the worker could not be loaded"));
+    };
+    worker.postMessage({ url: snapshotURL, archive: isBuilt ? undefined : archiveURL, ...message });
+  });
 }
 
-async function fetchSnapshot(archive) {
-  const response = await fetch(snapshotURL, { credentials: "same-origin" });
-  if (!response.ok) return undefined;
-  const unpacked = new Response(response.body.pipeThrough(new DecompressionStream("gzip")));
-  const snapshot = new Uint8Array(await unpacked.arrayBuffer());
-  return (await isOf(await archive, snapshot)) ? snapshot : undefined;
-}
-
-// Over a slow line it would take longer than it saves; then it comes once the app is there. Unknown is not slow.
-const isSlow = () => Boolean(navigator.connection?.saveData || /2g|3g/.test(navigator.connection?.effectiveType ?? ""));
-
-// Keep a snapshot for the next visits, once the page has done what it begins with: tens of megabytes are to be written.
-function keepLater(archive, fetched) {
-  setTimeout(async () => {
-    try {
-      const snapshot = fetched ?? (await fetchSnapshot(archive));
-      if (snapshot) await (await caches.open(CACHE)).put(snapshotURL, new Response(snapshot));
-    } catch (error) {
-      console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", error);
-    }
-  }, KEEP_AFTER_MS);
-}
-
-async function fromSnapshot(options, archive) {
-  let fetched;
+async function fromSnapshot(worker) {
   try {
-    const kept = await keptSnapshot(archive);
-    if (!kept && !isSlow()) fetched = await fetchSnapshot(archive);
-    const snapshot = kept ?? fetched;
-    if (!snapshot) return undefined;
-    const pyodide = await load({ ...options, indexURL, _loadSnapshot: snapshot.subarray(DIGEST_BYTES) });
-    pyodide.FS.writeFile("/lib/modeltab.zip", await archive);
+    const brought = ask(worker, { saveData: Boolean(navigator.connection?.saveData) });
+    const memory = brought.then(({ memory }) => memory ?? Promise.reject(new Error("there is none that fits")));
+    const pyodide = await load({ indexURL, stdLibURL: NOTHING, _loadSnapshot: memory });
     pyodide.runPython("import random; random.seed()"); // or every start would draw the same numbers
-    if (fetched) keepLater(archive, fetched);
+    const { kept } = await brought;
     document.documentElement.setAttribute("data-start", kept ? "kept snapshot" : "fetched snapshot");
-    return pyodide;
+    later("the modules could not be loaded, so errors are told without their lines.", async () => {
+      for (const [path, url] of [[ARCHIVE, archiveURL], [LIBRARY, libraryURL]]) pyodide.FS.writeFile(path, await fetchBytes(url));
+    });
+    if (kept) worker.terminate();
+    return { pyodide, kept };
   } catch (error) {
     console.info("ModelTab: the snapshot cannot be used, so the start takes longer.", error);
     return undefined;
   }
 }
 
-async function fromModules(options, archive) {
-  const pyodide = await load({ ...options, indexURL });
-  pyodide.FS.writeFile("/lib/modeltab.zip", await archive);
-  pyodide.runPython("import sys; sys.path.insert(0, '/lib/modeltab.zip')");
+async function fromModules() {
+  const archive = fetchBytes(archiveURL);
+  archive.catch(() => {}); // its failure is reported where it is awaited, below
+  const pyodide = await load({ indexURL });
+  pyodide.FS.writeFile(ARCHIVE, await archive);
+  pyodide.runPython(`import sys; sys.path.insert(0, '${ARCHIVE}')`);
   document.documentElement.setAttribute("data-start", "modules");
+  return { pyodide, kept: false };
+}
+
+async function start() {
+  // Without these there is nothing to check or keep a snapshot with: a page that did not come over TLS.
+  const canKeep = Boolean(globalThis.caches && globalThis.crypto?.subtle && globalThis.DecompressionStream);
+  const worker = canKeep ? new Worker(new URL("snapshot_worker.js", import.meta.url)) : undefined;
+  const { pyodide, kept } = (worker && (await fromSnapshot(worker))) ?? (await fromModules());
+  if (worker && !kept && !navigator.connection?.saveData) {
+    later("the snapshot is not kept, so the next start takes longer.", () => ask(worker, { keep: true }));
+  }
   return pyodide;
 }
 
-export async function loadPyodide(options) {
-  const archive = fetchArchive();
-  archive.catch(() => {}); // its failure is reported where it is awaited, below
+const started = start();
+started.catch(() => {}); // reported below, once PyScript asks
+
+export async function loadPyodide({ stdout, stderr }) {
   try {
-    // Without these there is nothing to check or keep a snapshot with: a page that did not come over TLS.
-    const canKeep = Boolean(globalThis.caches && globalThis.crypto?.subtle && globalThis.DecompressionStream);
-    const quick = canKeep && (await fromSnapshot(options, archive));
-    if (quick) return quick;
-    const pyodide = await fromModules(options, archive);
-    if (canKeep && isSlow()) keepLater(archive);
+    const pyodide = await started;
+    if (stdout) pyodide.setStdout({ batched: stdout });
+    if (stderr) pyodide.setStderr({ batched: stderr });
     return pyodide;
   } catch (error) {
     globalThis.modeltabBoot.fail(

@@ -6,10 +6,29 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import ROOT, App, OpenApp, until
-from tools.snapshot import SNAPSHOT
+from tools.archive import APP_ARCHIVE
+from tools.snapshot import SNAPSHOT, imported
 
 KEPT = "async () => (await (await caches.open('modeltab-snapshot')).keys()).length"
 DIGEST_BYTES = 32
+#: In front of the worker's code: its first fetch of the snapshot brings a hundredth of it, waits, and goes on as slowly.
+SLOW = """
+const quick = fetch;
+self.fetch = async (url, options) => {
+  if (!slow || !url.endsWith("snapshot.bin.gz")) return quick(url, options);
+  slow = false;
+  const response = await quick(url, options);
+  const reader = response.body.getReader();
+  const body = new ReadableStream({async pull(controller) {
+    if (options.signal.aborted) throw postMessage({error: "given up"});
+    const {done, value} = await reader.read();
+    await new Promise((next) => setTimeout(next, 500));
+    if (done) controller.close();
+    else controller.enqueue(value.subarray(0, 70_000));
+  }});
+  return new Response(body, {headers: response.headers});
+};
+"""
 
 
 def start(page: Page) -> str | None:
@@ -28,6 +47,13 @@ def wait_until_kept(page: Page) -> None:
     until(page, KEPT)
 
 
+def before_the_worker(context: BrowserContext, script: str) -> None:
+    """Have a script run before the worker's own."""
+    worker = (ROOT / "static/js/snapshot_worker.js").read_text(encoding="utf-8")
+    headers = {"Cross-Origin-Embedder-Policy": "credentialless", "Content-Type": "text/javascript"}
+    context.route("**/snapshot_worker.js", lambda route: route.fulfill(body=script + worker, headers=headers))
+
+
 def test_the_first_visit_takes_the_snapshot_and_the_next_ones_their_own_copy(site: str, open_app: OpenApp):
     app = open_app(site)
     assert start(app.page) == "fetched snapshot"
@@ -42,9 +68,12 @@ def test_the_first_visit_takes_the_snapshot_and_the_next_ones_their_own_copy(sit
 
 
 def test_over_a_slow_line_the_snapshot_comes_after_the_start(repository: str, context: BrowserContext, open_app: OpenApp):
-    context.add_init_script("Object.defineProperty(navigator.connection, 'effectiveType', {value: '3g'})")
+    said: list[str] = []
+    before_the_worker(context, f"let slow = true;{SLOW}")
+    context.on("console", lambda message: said.append(message.text))
     app = open_app(repository)
     assert start(app.page) == "modules"
+    assert "Error: given up" in said[0]
     works(app)
     wait_until_kept(app.page)
     app.reload()
@@ -101,18 +130,42 @@ def test_a_kept_snapshot_of_another_version_is_replaced(repository: str, open_ap
 @pytest.mark.parametrize(
     ("fault", "way"),
     [
-        ("delete CacheStorage.prototype.open; delete globalThis.caches", "modules"),
-        ("CacheStorage.prototype.open = () => Promise.reject(new DOMException('no', 'SecurityError'))", "modules"),
-        ("Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'))", "fetched snapshot"),
+        ("CacheStorage.prototype.open = () => Promise.reject(new DOMException('no', 'SecurityError'));", "modules"),
+        ("Cache.prototype.put = () => Promise.reject(new DOMException('full', 'QuotaExceededError'));", "fetched snapshot"),
+        ("throw new Error('no worker')", "modules"),
     ],
-    ids=["no cache", "refused", "full"],
+    ids=["refused", "full", "broken"],
 )
+@pytest.mark.expected_errors("no worker")
 def test_where_the_browser_keeps_nothing_the_app_starts_all_the_same(
     repository: str, context: BrowserContext, open_app: OpenApp, fault: str, way: str
 ):
-    context.add_init_script(fault)
+    before_the_worker(context, fault)
     app = open_app(repository)
     assert start(app.page) == way
     works(app)
     app.reload()
     assert start(app.page) == way
+
+
+def test_where_the_page_has_no_cache_the_app_starts_from_the_modules(
+    repository: str, context: BrowserContext, open_app: OpenApp
+):
+    context.add_init_script("delete globalThis.caches; delete Window.prototype.caches")
+    app = open_app(repository)
+    assert start(app.page) == "modules"
+    works(app)
+
+
+def test_after_a_start_from_the_snapshot_the_modules_are_there_for_what_is_imported_later(site: str, open_app: OpenApp):
+    app = open_app(site, route="#/settings")
+    assert start(app.page) == "fetched snapshot"
+    with app.page.expect_response("**/python_stdlib.zip", timeout=30_000):
+        pass
+    works(app)
+
+
+def test_everything_that_the_app_imports_is_in_the_snapshot():
+    names = imported(ROOT / APP_ARCHIVE)
+    assert {"asyncio", "modeltab.browser.engine", "pickletools", "zipfile"} <= set(names)
+    assert not [name for name in names if name.partition(".")[0] in ("js", "pyscript")]
