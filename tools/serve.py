@@ -23,7 +23,7 @@ from tools.archive import APP_ARCHIVE, APP_PACKAGE, PLAYGROUND_ARCHIVE, PLAYGROU
 from tools.stamps import files_in
 
 BRIDGE = "bridge.html"
-SITE_FILES = ("index.html", BRIDGE, "pyscript.toml", "sw.js")
+SITE_FILES = ("index.html", BRIDGE, "pyscript.toml", "sw.js", "manifest.webmanifest")
 SITE_FOLDER = "static"
 _WEBKIT = re.compile(r"AppleWebKit/(?!.*Chrome/)")
 
