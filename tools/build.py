@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from tools.model import MODEL_FILE
+from tools.offline import add_offline_copy
 from tools.report import Problem, step
 from tools.serve import SITE_FILES, SITE_FOLDER
 
@@ -26,6 +27,7 @@ def build(root: Path, with_model: bool) -> None:
             shutil.copyfile(root / name, partial / name)
         left_out = shutil.ignore_patterns(".*", "*.partial", *([] if with_model else [MODEL_FILE.parent.name]))
         shutil.copytree(root / SITE_FOLDER, partial / SITE_FOLDER, ignore=left_out)
+        add_offline_copy(partial)
         _exchange(partial, root / DIST)
 
 

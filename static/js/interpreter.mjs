@@ -10,6 +10,7 @@ import { loadPyodide as load } from "../vendor/pyodide/pyodide.mjs";
 const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
 const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
+const appURL = new URL("../../", import.meta.url).href; // an older version of it has its snapshot in another folder
 const CACHE = "modeltab-snapshot";
 const KEEP_AFTER_MS = 5000;
 const DIGEST_BYTES = 32; // in front of the snapshot: the SHA-256 of the archive that it was made with
@@ -47,7 +48,10 @@ function keepLater(archive, fetched) {
   setTimeout(async () => {
     try {
       const snapshot = fetched ?? (await fetchSnapshot(archive));
-      if (snapshot) await (await caches.open(CACHE)).put(snapshotURL, new Response(snapshot));
+      if (!snapshot) return;
+      const cache = await caches.open(CACHE);
+      for (const { url } of await cache.keys()) if (url.startsWith(appURL) && url !== snapshotURL) await cache.delete(url);
+      await cache.put(snapshotURL, new Response(snapshot));
     } catch (error) {
       console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", error);
     }
