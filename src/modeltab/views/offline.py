@@ -13,7 +13,7 @@ _SECTION = Template(
     '<p class="field-hint" id="offline-hint">{hint}</p></div></div><p class="field-hint">{text}</p>{actions}</section>'
 )
 _ACTIONS = Template('<div class="card-actions">{buttons}</div>')
-_NOTICE = Template('<div class="notice"><p>{text}</p>{reload}{close}</div>')
+_NOTICE = Template('<div class="toast"><p>{text}</p>{reload}{close}</div>')
 
 _NEWS = {
     "new": "A new version is ready.",
