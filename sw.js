@@ -118,7 +118,7 @@ const COPY = COPIES + VERSION;
 const HASH = "modeltab-hash"; // the header that tells what a kept file is
 const PAGE = self.location.origin + BASE + "index.html";
 const HASHES = new Map(FILES.map(([path, hash]) => [new URL(path, PAGE).href, hash]));
-const OWN_FOLDER = new RegExp(`^${BASE}static[^/]*/(?!models/)`); // also other versions'; models are in no copy
+const OWN_FOLDER = new RegExp(`^${BASE}static/(?!models/)`); // also other versions'; models are in no copy
 const AT_ONCE = 6;
 
 // The engine for browsers without what its main build needs is as large as all else. One that has it does not need that.

@@ -27,7 +27,6 @@ IS_SETTLED = """async () => {
   const { installing, waiting } = await navigator.serviceWorker.getRegistration();
   return !installing && !waiting;
 }"""
-LOST = "The server has a newer version."
 
 
 @pytest.fixture
@@ -41,9 +40,9 @@ def server() -> Iterator[SiteServer]:
 
 def newer(folder: Path) -> Path:
     """Another version in that folder: it says so, has prices of its own, and no code editor any more."""
-    shutil.copytree(DIST, folder, ignore=shutil.ignore_patterns("models", "codemirror"))
+    shutil.copytree(DIST, folder, ignore=shutil.ignore_patterns("models", "codemirror", "*.br", "*.html.gz", "*.js*.gz"))
     page, worker = folder / "index.html", folder / "sw.js"
-    (prices,) = folder.glob("static*/prices.json")
+    (prices,) = folder.glob("static/*/prices.json")
     prices.write_bytes(prices.read_bytes() + b"\n")
     html = re.sub(r'data-offline="[^"]*" ', "", page.read_text(encoding="utf-8"))
     page.write_text(re.sub(r'data-version="[^"]*"', 'data-version="next"', html), encoding="utf-8")
@@ -132,7 +131,7 @@ def test_without_one_of_its_files_a_new_version_is_not_installed_and_with_it_a_r
     server: SiteServer, app: App, tmp_path: Path
 ):
     server.root = newer(tmp_path / "newer")
-    (file,) = server.root.glob("static*/prices.json")
+    (file,) = server.root.glob("static/*/prices.json")
     content = file.read_bytes()
     file.unlink()
     app.page.evaluate(UPDATE)
@@ -175,7 +174,8 @@ def test_a_lost_file_comes_from_the_server_again_or_the_next_load_is_another_ver
     app.page.goto(server.url + "#/settings")
     app.reload()
     app.visit("Playground")
-    expect(app.page.get_by_role("status", name="Version")).to_contain_text(LOST)
+    # In one of two words: the browser may have found the newer version by itself by now.
+    expect(app.page.get_by_role("status", name="Version")).to_contain_text(re.compile("new version|newer version"))
     app.page.get_by_role("button", name="Reload").click()
     expect(app.page.locator("html")).to_have_attribute("data-version", "next")
 

@@ -92,7 +92,7 @@ class OfflineRig(Rig):
         self.watch()
 
     @property
-    def shown(self) -> Node:
+    def section(self) -> Node:
         """The part of the Settings page."""
         return parse(view.section(self.state))
 
@@ -113,14 +113,14 @@ def notice(rig: Rig) -> Node:
 
 async def test_the_copy_is_made_while_nothing_goes_on_and_the_settings_say_so():
     rig = OfflineRig()
-    assert "There is no copy yet" in rig.shown.text
-    assert "33.5 MB" in rig.shown.text
-    assert rig.shown.one("switch", "Work offline")["aria-checked"] == "true"
-    assert rig.shown.one("button", "Remove offline copy").disabled
+    assert "There is no copy yet" in rig.section.text
+    assert "33.5 MB" in rig.section.text
+    assert rig.section.one("switch", "Work offline")["aria-checked"] == "true"
+    assert rig.section.one("button", "Remove offline copy").disabled
     await rig.open(until=lambda: rig.state.offline.kept)
-    assert "Version abc123 is kept." in rig.shown.text
-    assert rig.shown.names("button") == ["Remove offline copy"]
-    assert not rig.shown.one("button", "Remove offline copy").disabled
+    assert "Version abc123 is kept." in rig.section.text
+    assert rig.section.names("button") == ["Remove offline copy"]
+    assert not rig.section.one("button", "Remove offline copy").disabled
 
 
 async def test_a_page_that_can_have_none_asks_for_none():
@@ -129,8 +129,8 @@ async def test_a_page_that_can_have_none_asks_for_none():
         rig.app.update(offline=facts)
         visible = asyncio.Event()
         await offline.watch(rig.app, visible)
-        assert reason in rig.shown.text
-        assert rig.shown.one("switch", "Work offline").disabled
+        assert reason in rig.section.text
+        assert rig.section.one("switch", "Work offline").disabled
     assert rig.copy.log == []
 
 
@@ -148,11 +148,11 @@ async def test_a_copy_that_could_not_be_made_says_why_in_the_settings_and_distur
     rig = OfflineRig()
     rig.copy.fails = ModelTabError("The copy could not be made.", "", "The disk is full.")
     await rig.open(until=lambda: bool(rig.state.offline.error))
-    assert "There is no copy: The copy could not be made. The disk is full." in rig.shown.text
+    assert "There is no copy: The copy could not be made. The disk is full." in rig.section.text
     assert rig.alerts == []
     rig.copy.fails = None
     await rig.do("offline.keep")
-    assert "is kept" in rig.shown.text
+    assert "is kept" in rig.section.text
 
 
 async def test_switched_off_there_is_no_copy_and_none_is_made():
@@ -161,8 +161,8 @@ async def test_switched_off_there_is_no_copy_and_none_is_made():
     await rig.do("offline.toggle")
     assert rig.copy.log == ["keep", "drop"]
     assert rig.config.value["settings"]["work_offline"] is False
-    assert rig.shown.one("switch", "Work offline")["aria-checked"] == "false"
-    assert "There is no copy." in rig.shown.text
+    assert rig.section.one("switch", "Work offline")["aria-checked"] == "false"
+    assert "There is no copy." in rig.section.text
     await rig.open(until=lambda: True)
     assert rig.copy.log == ["keep", "drop"]
     await rig.do("offline.toggle")
@@ -174,7 +174,7 @@ async def test_switched_off_while_it_is_made_it_is_broken_off_which_is_no_failur
     rig.copy.gate = asyncio.Event()
     rig.press("offline.keep")
     await rig.until(lambda: rig.state.offline.busy)
-    assert "The copy is being made." in rig.shown.text
+    assert "The copy is being made." in rig.section.text
     rig.press("offline.keep")
     await rig.do("offline.toggle")
     assert rig.copy.log == ["keep", "drop"]
