@@ -11,9 +11,10 @@ import tomllib
 from pathlib import Path
 
 from tools.model import MODEL_FILE
+from tools.offline import add_offline_copy
 from tools.precompress import BEST, precompress
 from tools.report import Problem, step
-from tools.serve import BRIDGE, SITE_FILES, SITE_FOLDER
+from tools.serve import BRIDGE, MANIFEST, SITE_FILES, SITE_FOLDER
 from tools.stamps import hash_of
 
 DIST = "dist"
@@ -53,6 +54,7 @@ def build(root: Path, with_model: bool, quality: int = BEST) -> None:
             (partial / name).write_text(text, encoding="utf-8", newline="\n")
         (partial / SITE_FOLDER / _CLIENT.parent).mkdir()
         shutil.copyfile(root / SITE_FOLDER / _CLIENT, partial / SITE_FOLDER / _CLIENT)
+        add_offline_copy(partial)
         precompress(partial, root / ".setup" / "compressed", quality)
         if with_model:
             shutil.copytree(root / SITE_FOLDER / models, partial / SITE_FOLDER / models)
@@ -84,6 +86,7 @@ def _hashed(pages: dict[str, str], folder: str) -> dict[str, str]:
     texts = {name: text for name, text in pages.items() if name != _CONFIG}
     for name in ("index.html", BRIDGE):
         texts[name] = texts[name].replace(f'="{SITE_FOLDER}/', f'="{folder}/').replace(f'="{SITE_FOLDER}"', f'="{folder}"')
+    texts[MANIFEST] = texts[MANIFEST].replace(f'"{SITE_FOLDER}/', f'"{folder}/')
     config = json.dumps(settings, separators=(",", ":"))
     lines = texts["index.html"].replace(f'config="./{_CONFIG}"', f"config='{config}'").splitlines(keepends=True)
     texts["index.html"] = "".join(line for line in lines if not _TOML_LINK.search(line))

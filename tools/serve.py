@@ -24,7 +24,8 @@ from tools.precompress import ENCODINGS
 from tools.stamps import files_in
 
 BRIDGE = "bridge.html"
-SITE_FILES = ("index.html", BRIDGE, "pyscript.toml", "sw.js")
+MANIFEST = "manifest.webmanifest"
+SITE_FILES = ("index.html", BRIDGE, "pyscript.toml", "sw.js", MANIFEST)
 SITE_FOLDER = "static"
 _WEBKIT = re.compile(r"AppleWebKit/(?!.*Chrome/)")
 

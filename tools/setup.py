@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tools import archive, compiling, snapshot, stdlib, vendor, wheels
+from tools import archive, compiling, icons, snapshot, stdlib, vendor, wheels
 from tools.compiling import Job, compile_all
 from tools.model import download_model, has_model
 from tools.packages import install_packages
@@ -37,6 +37,7 @@ def set_up(root: Path, with_model: bool) -> None:
     _modules(root, stamps)
     _libraries(root, stamps)
     _snapshot(root, stamps)
+    _icons(root, stamps)
     if with_model and not has_model(root):
         with step("Downloading the starter model (98 MB)"):
             download_model(root)
@@ -118,6 +119,14 @@ def _snapshot(root: Path, stamps: Stamps) -> None:
         with step("Making the snapshot that the app starts from"):
             snapshot.make_snapshot(root, library, app, root / _FOLDER / "work")
             stamps.set("snapshot", wanted)
+
+
+def _icons(root: Path, stamps: Stamps) -> None:
+    wanted = hash_of(root / icons.MARK, Path(icons.__file__))
+    if not stamps.is_fresh("icons", wanted, *(root / icons.ICON_FOLDER / icon.name for icon in icons.ICONS)):
+        with step("Drawing the app's icons"):
+            icons.write_icons(root)
+            stamps.set("icons", wanted)
 
 
 def _stdlib_archive(root: Path) -> Path:

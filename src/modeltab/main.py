@@ -22,6 +22,7 @@ from modeltab.actions import (
     keys,
     live,
     navigation,
+    offline,
     palette,
     playground,
     prices,
@@ -51,6 +52,7 @@ from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.sandbox import BrowserSandboxes
+from modeltab.browser.service_worker import BrowserOfflineCopy
 from modeltab.browser.surroundings import BrowserSurroundings, is_apple
 from modeltab.browser.tabs import BrowserTabs
 from modeltab.browser.templates import ChatTemplates
@@ -131,6 +133,7 @@ async def _start() -> None:
     )
     app.tabs = tabs
     app.door = door = BrowserDoor(lambda *call: endpoint.take(app, *call), lambda: app.state.settings.api)
+    app.copy = BrowserOfflineCopy(lambda news: offline.hear(app, news))
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
     store.update(
@@ -144,6 +147,7 @@ async def _start() -> None:
         apple=is_apple(),
         api_base=absolute("./"),
         exchange=Exchange(has_folders=page.has_folders()),
+        offline=app.copy.facts(),
     )
     drafts.begin(app)
     context.begin(app)
@@ -177,6 +181,7 @@ async def _start() -> None:
     app.spawn(connections.watch(app, visible))
     app.spawn(keys.watch(app))
     app.spawn(keeping.watch(app))
+    app.spawn(offline.watch(app, visible))
 
 
 def _types(transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates) -> tuple[ConnectionType, ...]:

@@ -13,6 +13,7 @@ const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
 const libraryURL = `${indexURL}python_stdlib.zip`;
 const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
+const appURL = new URL("./", document.baseURI).href; // an older version of it has its snapshot in another folder
 const ARCHIVE = "/lib/modeltab.zip";
 const LIBRARY = "/lib/python314.zip";
 const isBuilt = document.documentElement.dataset.static !== "static"; // then its folder names the app's content, and all fits
@@ -76,7 +77,7 @@ async function start() {
   const worker = canKeep ? new Worker(new URL("snapshot_worker.js", import.meta.url)) : undefined;
   const { pyodide, kept } = (worker && (await fromSnapshot(worker))) ?? (await fromModules());
   if (worker && !kept && !navigator.connection?.saveData) {
-    later("the snapshot is not kept, so the next start takes longer.", () => ask(worker, { keep: true }));
+    later("the snapshot is not kept, so the next start takes longer.", () => ask(worker, { keep: true, app: appURL }));
   }
   return pyodide;
 }

@@ -52,10 +52,10 @@ async function bring({ url, archive, saveData }) {
   postMessage({ memory, kept: Boolean(copy) }, memory ? [memory.buffer] : []);
 }
 
-async function keep({ url, archive }) {
+async function keep({ url, archive, app }) {
   const snapshot = await fetched(url, archive, false); // the browser has it still, if it came before
   const cache = await caches.open(CACHE);
-  for (const { url: other } of await cache.keys()) if (other !== url) await cache.delete(other);
+  for (const { url: other } of await cache.keys()) if (other !== url && other.startsWith(app)) await cache.delete(other);
   if (snapshot) await cache.put(url, new Response(snapshot));
 }
 

@@ -26,7 +26,7 @@ from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
 from modeltab.providers.in_tab import EngineInfo, StoredFile
 from modeltab.state.keyring import Sealed
-from modeltab.state.store import Storage
+from modeltab.state.machine import Storage
 
 
 class MemoryFile:

@@ -15,7 +15,7 @@ from modeltab.files.shards import ShardSet
 from modeltab.files.values import Inspection
 from modeltab.providers.base import HttpRequest, ModelFile, OnBytes
 from modeltab.sources.address import HUGGING_FACE, resolve_url
-from modeltab.state.store import Storage
+from modeltab.state.machine import Storage
 from tests.servers.hugging_face import HubRepository, HubServer, hub
 from tests.servers.model_files import small_gguf
 from tests.servers.ollama import OllamaModel, OllamaServer, ollama_server

@@ -9,7 +9,8 @@ from modeltab.actions.transfers import find_unfinished
 from modeltab.domain.catalogue import STARTER
 from modeltab.files.values import Inspection
 from modeltab.providers.base import Unfinished
-from modeltab.state.store import State, Storage
+from modeltab.state.machine import Storage
+from modeltab.state.store import State
 from tests.servers.model_files import small_gguf
 from tests.servers.scripted import Reply, json_reply
 from tests.servers.transport import PathFile

@@ -28,7 +28,8 @@ FILES = {
     "index.html": INDEX,
     "bridge.html": BRIDGE,
     "pyscript.toml": '# a comment\ninterpreter = "./static/js/interpreter.mjs"\nplugins = ["!error"]\n',
-    "sw.js": "// worker\n",
+    "sw.js": 'const VERSION = "";\nconst FILES = [];\n',
+    "manifest.webmanifest": '{"icons": [{"src": "static/icons/a.svg"}]}',
     "static/css/one.css": "a { color: red }\n",
     "static/css/two.css": "b { background: url(../icons/a.svg) }\n",
     "static/icons/a.svg": "<svg/>",
@@ -74,7 +75,7 @@ def test_all_that_the_app_is_made_of_lies_in_a_folder_that_its_content_names(roo
 def test_pages_name_the_folder_one_style_sheet_and_no_toml(root):
     dist = built(root)
     place = f"static/{folder_of(dist).name}"
-    index = (dist / "index.html").read_text()
+    index = re.sub('data-offline="[^"]*" ', "", (dist / "index.html").read_text())  # see test_offline_build.py
     config = re.search("config='(.*)'", index)
     assert config
     assert json.loads(config[1]) == {"interpreter": f"./{place}/js/interpreter.mjs", "plugins": ["!error"]}
@@ -88,6 +89,16 @@ def test_pages_name_the_folder_one_style_sheet_and_no_toml(root):
     assert (folder_of(dist) / "css/modeltab.css").read_text() == FILES["static/css/one.css"] + FILES["static/css/two.css"]
     assert f'href="{place}/css/one.css"' in (dist / "bridge.html").read_text()
     assert not (dist / "pyscript.toml").exists()
+    assert json.loads((dist / "manifest.webmanifest").read_text()) == {"icons": [{"src": f"{place}/icons/a.svg"}]}
+
+
+def test_the_service_worker_is_told_of_what_is_there_but_for_the_packed_forms_and_models(root):
+    dist = built(root)
+    place = f"static/{folder_of(dist).name}"
+    worker = (dist / "sw.js").read_text()
+    for name in (f"{place}/js/boot.js", "static/js/modeltab-client.mjs", "manifest.webmanifest", "index.html"):
+        assert f'["{name}", "' in worker
+    assert not re.search(r"\.br|\.gz|models", worker)
 
 
 def test_models_and_the_client_of_other_pages_keep_their_address(root):

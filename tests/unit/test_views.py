@@ -29,6 +29,7 @@ from modeltab.providers.local_llm import LocalLlm
 from modeltab.snippets.call import Call
 from modeltab.sources.hugging_face import Choice, RepositoryFile
 from modeltab.state.code import Code, Subject
+from modeltab.state.machine import Storage
 from modeltab.state.palette import Item, Palette
 from modeltab.state.playground import Completion, Structured
 from modeltab.state.store import (
@@ -45,7 +46,6 @@ from modeltab.state.store import (
     Route,
     Settings,
     State,
-    Storage,
 )
 from modeltab.state.writing import NEW_CHAT, Attachment, ContextUse, Menu, Queued, Suggestion
 from modeltab.views import message as message_view
@@ -902,7 +902,10 @@ def test_a_question_before_a_loss_names_what_goes_on_and_cancel():
 
 
 #: What is on every page.
-AROUND = {"nav", "spoken", "conversation-tools", "conversation-list", "removed", "alerts", "transfers", "palette", "dialog"}
+AROUND = {
+    *("nav", "spoken", "conversation-tools", "conversation-list"),
+    *("update", "removed", "alerts", "transfers", "palette", "dialog"),
+}
 CHAT = {
     *("model-picker", "conversation-earlier", "chat-empty", "composer-queue", "composer-menu", "chat-export"),
     *("attachments", "context-meter", "composer-bar"),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from modeltab.actions.code_ports import CodeParts
 from modeltab.actions.door import Door, NoDoor, RunningCall
+from modeltab.actions.offline_copy import NoCopy, OfflineCopy
 from modeltab.actions.ports import (
     ComparisonRecords,
     ConfigRecord,
@@ -81,6 +82,7 @@ class App:
     :ivar working_queue: sees to the messages that wait for an answer's end.
     :ivar door: where calls of other pages come in; `calls`, those that are being answered, by their ids in the log;
         `allowed_once`, the origins that may call until the bridge's page is closed, with the id of that page.
+    :ivar copy: the copy of the app that it starts from without a network.
     :ivar tabs: the app's other tabs; `watched`, the answers whose end there is waited for.
     :ivar unwritten: what of conversations could not be written yet.
     :ivar edits_from_box: whether the message that is being edited was called for in the message box.
@@ -167,6 +169,7 @@ class App:
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.tabs: Tabs = Alone()
         self.door: Door = NoDoor()
+        self.copy: OfflineCopy = NoCopy()
         self.calls: dict[str, RunningCall] = {}
         self.allowed_once: set[tuple[str, str]] = set()
         self.watched: set[str] = set()

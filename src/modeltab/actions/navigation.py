@@ -1,6 +1,16 @@
 """Where the person is: the address's hash."""
 
-from modeltab.actions import code_running, comparisons, connections, conversations, importing, inventory, playground, settings
+from modeltab.actions import (
+    code_running,
+    comparisons,
+    connections,
+    conversations,
+    importing,
+    inventory,
+    offline,
+    playground,
+    settings,
+)
 from modeltab.actions.app import App, UiEvent
 from modeltab.state.store import Route
 from modeltab.views.shell import PLACES
@@ -51,3 +61,4 @@ async def show(app: App, route: Route) -> None:
         importing.open_link(app, route.id)
     elif route.page in ("settings", "models"):
         await settings.measure(app)
+        await offline.look(app)

@@ -8,7 +8,7 @@ from modeltab.domain.diagnosis import PageFacts, Permission
 from modeltab.domain.json_schema import Problem
 from modeltab.domain.prices import Price
 from modeltab.providers.base import ModelFile
-from modeltab.state.store import Storage
+from modeltab.state.machine import Storage
 
 
 class TextFile(ModelFile, Protocol):

@@ -62,6 +62,7 @@ async def erase(app: App, event: UiEvent) -> None:
     app.unkept.clear()
     app.touched = False
     app.unkept_pages.clear()
+    await app.copy.clear()
     app.drafts.clear()
     for connection in app.state.connections:
         host = app.provider(connection.id).host

@@ -12,7 +12,7 @@ from modeltab.browser.interop import absolute, error_text, from_object, module, 
 from modeltab.domain.errors import EngineFailed, ModelTabError
 from modeltab.providers.base import Json, ModelFile, OnFraction
 from modeltab.providers.in_tab import EngineInfo
-from modeltab.state.store import Device
+from modeltab.state.machine import Device
 
 WLLAMA = "./static/vendor/wllama/index.js"
 WASM = "./static/vendor/wllama/wllama.wasm"

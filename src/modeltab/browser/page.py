@@ -16,8 +16,8 @@ from modeltab.domain.connections import is_loopback
 from modeltab.domain.errors import ModelTabError
 from modeltab.domain.prices import Price
 from modeltab.sources.catalogue import entries_from
+from modeltab.state.machine import Storage
 from modeltab.state.prices import listed
-from modeltab.state.store import Storage
 
 CATALOGUE = "./static/catalogue.json"
 PRICES = "./static/prices.json"

@@ -94,6 +94,7 @@ def _settings_from_json(value: Mapping[str, Any]) -> Settings:
         code_streams=value.get("code_streams") is not False,
         api=value.get("api") is True,
         api_origins=_texts_of(value.get("api_origins")),
+        work_offline=value.get("work_offline") is not False,
     )
 
 

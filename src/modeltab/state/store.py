@@ -27,6 +27,7 @@ from modeltab.providers.connection_type import ConnectionType
 from modeltab.sources.hugging_face import Choice
 from modeltab.state.code import Code
 from modeltab.state.code_page import CodePage
+from modeltab.state.machine import Device, Offline, Storage
 from modeltab.state.palette import Palette
 from modeltab.state.playground import Completion, Structured
 from modeltab.state.writing import Attachment, ContextUse, Menu, Queued
@@ -46,6 +47,7 @@ class Settings(NamedTuple):
     :param recent: the commands of the palette that were used last, the latest first.
     :param single_keys: whether a single character, outside text fields, may be a shortcut.
     :param code_uses_models: whether code in the Playground may ask models without asking the person first.
+    :param work_offline: whether a copy of the app is kept, to start from without a network.
     :param code_form: the form that code was copied in last; `code_streams`, whether that takes an answer in pieces.
     """
 
@@ -66,6 +68,7 @@ class Settings(NamedTuple):
     code_streams: bool = True
     api: bool = False
     api_origins: tuple[str, ...] = ()
+    work_offline: bool = True
 
 
 class Facts(NamedTuple):
@@ -273,27 +276,6 @@ class Generation(NamedTuple):
     progress: str = ""
 
 
-class Device(NamedTuple):
-    """What this device has for the engine in the tab.
-
-    :param memory: bytes, as coarse as the browser tells it; None where it does not.
-    :param has_memory64: whether the engine's heap can have 4 GiB rather than 2.
-    """
-
-    n_threads: int = 1
-    gpu: bool = False
-    memory: int | None = None
-    has_memory64: bool = False
-
-
-class Storage(NamedTuple):
-    """The browser's storage, in bytes."""
-
-    used: int = 0
-    quota: int = 0
-    persisted: bool = False
-
-
 class State(NamedTuple):
     """Everything that the page shows.
 
@@ -374,6 +356,7 @@ class State(NamedTuple):
     alerts: tuple[Alert, ...] = ()
     status: str = ""
     storage: Storage = Storage()
+    offline: Offline = Offline()
     isolated: bool = False
     apple: bool = False
     device: Device = Device()

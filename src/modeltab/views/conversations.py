@@ -48,7 +48,7 @@ _ACTIONS = Template('<span class="conversation-actions">{buttons}</span>')
 _PLAIN = Template("{text}")
 _MARK = Template("<mark>{text}</mark>")
 _NOTE = Template('<p class="history-note" role="status">{text}</p>')
-_REMOVED = Template('<div class="removed-notice" id="removed-{id}"><p>{text}</p>{undo}{close}</div>')
+_REMOVED = Template('<div class="toast" id="removed-{id}"><p>{text}</p>{undo}{close}</div>')
 _EARLIER = Template('<div class="earlier">{button}</div>')
 _EDIT = Template(
     '<form class="dialog-form" data-submit="conversation.save">{error}{title}{folder}{pinned}<p class="dialog-lead" '

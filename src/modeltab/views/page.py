@@ -17,6 +17,7 @@ from modeltab.views import (
     dialog,
     exchange,
     models,
+    offline,
     palette,
     playground,
     queue,
@@ -49,7 +50,7 @@ class Region(NamedTuple):
 _COMPARED = ("comparison", "compared", "compare_progress", "models", "connections", "facts", "prices", "settings")
 _CHOICE = ("models", "connections", "settings")
 _COMPLETING = ("completing", "facts", "settings")
-_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "apple", "api_base", "api_calls")
+_SETTINGS = ("settings", "storage", "isolated", "keys", "prices", "exchange", "apple", "api_base", "api_calls", "offline")
 _HEALTH = ("connections", "facts", "health")
 _DIALOG = (
     *("dialog", "settings", "models", "facts", "connections", "types", "keys"),
@@ -61,6 +62,7 @@ REGIONS = (
     Region("nav", shell.navigation, ("route",)),
     Region("conversation-tools", conversations.tools, ("conversations", "search", "listing", "settings")),
     Region("conversation-list", conversations.listed, _LIST),
+    Region("update", offline.notice, ("offline",)),
     Region("removed", conversations.removed, ("removed",)),
     Region("alerts", shell.alerts, ("alerts",)),
     Region("spoken", shell.spoken, ("spoken",)),

@@ -2,7 +2,7 @@
 
 from modeltab import __version__
 from modeltab.state.store import State
-from modeltab.views import endpoint, exchange, keyboard, keys, prices
+from modeltab.views import endpoint, exchange, keyboard, keys, offline, prices
 from modeltab.views import format as fmt
 from modeltab.views.html import Html, Template
 from modeltab.views.parts import button, field, select
@@ -14,7 +14,7 @@ _PAGE = Template(
     'role="switch" aria-checked="{offline}" aria-label="Offline only" data-action="settings.offline"><span></span></button>'
     '<div><strong>Offline only</strong><p class="field-hint">Only this tab and servers on this machine are asked; every other '
     "address is refused.</p></div></div></section>"
-    "{keys}{api}{prices}"
+    "{keys}{api}{prices}{copy}"
     '<section class="card" aria-label="Storage"><h2>Storage</h2><meter class="gauge" min="0" max="{quota}" value="{used}" '
     'aria-label="Storage used">{used_text}</meter><p class="field-hint">{used_text} of at most {quota_text} used by models and '
     'conversations. {persisted}</p><div class="card-actions">{persist}</div></section>'
@@ -39,6 +39,7 @@ def page(state: State) -> Html:
         keys=keys.section(state),
         api=endpoint.section(state),
         prices=prices.section(state),
+        copy=offline.section(state),
         used=storage.used,
         quota=max(storage.quota, 1),
         used_text=fmt.size(storage.used),
