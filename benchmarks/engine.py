@@ -46,9 +46,9 @@ stove; in the morning they left me a basket of fish and a song that I cannot for
 Sunday: Nothing came and nothing went. I wrote all of this down so that somebody may know how the days pass here."""
 #: wllama with its own defaults: loads the model, answers a short message, then the prompt.
 BARE = """async ({ model, messages, tokens }) => {
-  const { Wllama } = await import(new URL("wllama/index.js", location).href);
-  const file = await (await fetch("models/" + model)).blob();
-  const wllama = new Wllama({ default: new URL("wllama/wasm/wllama.wasm", location).href }, { suppressNativeLog: true });
+  const { Wllama } = await import(new URL("/wllama/index.js", location).href);
+  const file = await (await fetch("/models/" + model)).blob();
+  const wllama = new Wllama({ default: new URL("/wllama/wasm/wllama.wasm", location).href }, { suppressNativeLog: true });
   const began = performance.now();
   await wllama.loadModel([file]);
   const loaded = performance.now() - began;

@@ -11,7 +11,8 @@ HEAD = """# Results
 
 ![Ratios of ModelTab to what it is compared with](results.svg)
 """
-RATIOS = "A figure with × is the ratio of ModelTab's median to that of the one it is compared with, both from this run."
+RATIOS = """“a / b” is the ratio of ModelTab's median to b's, both from this run. Of times, bytes and CPU less is better, of
+speeds more. No figure is rounded to reach its goal."""
 ROUNDS = "Medians of the rounds, with the least and the most of them in brackets where there was more than one round."
 
 
@@ -65,7 +66,7 @@ def value(outcome: Outcome, number: float) -> str:
         if f"{outcome.value:.{digits}f}" != f"{outcome.goal:.{digits}f}":
             break
         digits += 1
-    unit = outcome.unit if outcome.unit in ("", "×", "%") else f" {outcome.unit}"
+    unit = outcome.unit if outcome.unit.startswith(("×", "%")) else f" {outcome.unit}"
     return f"{number:.{digits}f}{unit}"
 
 

@@ -283,7 +283,7 @@ def section(kind: str, used: dict[str, list[Used]], seen: dict[str, list[Watched
         for one, what in ((page, "CPU of the page"), (longest, "longest task"))
         if LlamaUi.name in used
     ]
-    return Section("Streaming", f"{METHOD}{KINDS[kind]}.", [page, everything, longest, busiest, over, dropped, took], outcomes)
+    return Section("Streaming", f"{METHOD} {KINDS[kind]}.", [page, everything, longest, busiest, over, dropped, took], outcomes)
 
 
 def main() -> None:
