@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tools import benchmarking, build, development, testing
+from tools.precompress import QUICK
 from tools.report import Problem
 from tools.setup import set_up
 
@@ -41,7 +42,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             return 0
         case "test":
             set_up(ROOT, with_model=True)
-            build.build(ROOT, with_model=True)
+            build.build(ROOT, with_model=True, quality=QUICK)
             return testing.test(ROOT, rest)
         case "bench":
             set_up(ROOT, with_model=True)

@@ -7,7 +7,7 @@ what is fresh, sends parts of big files, and serves nothing but the app's own fi
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from tools.archive import APP_ARCHIVE, APP_PACKAGE, PLAYGROUND_ARCHIVE, PLAYGROUND_PACKAGE, live_archive
+from tools.precompress import ENCODINGS
 from tools.stamps import files_in
 
 BRIDGE = "bridge.html"
@@ -69,6 +70,9 @@ _TYPES = {
 _CHUNK = 256 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _IDLE_SECONDS = 75
+#: The folder of dist/ that build.py names by what is in it.
+_HASHED = re.compile(rf"{SITE_FOLDER}/[0-9a-f]{{12}}/")
+_REFUSED = re.compile(r"q=0(\.0*)?")
 
 
 def make_server(root: Path, port: int, prefix: str = "/", isolate: bool = True) -> "SiteServer":
@@ -88,13 +92,18 @@ def make_server(root: Path, port: int, prefix: str = "/", isolate: bool = True) 
 
 @dataclass(frozen=True)
 class Content:
-    """What a path stands for: its bytes, their number, when they last changed, and a tag that changes with them."""
+    """What a path stands for: its bytes, their number, when they last changed, and a tag that changes with them.
+
+    `encoding`: the content coding that the bytes are in, "" for none. `hashed`: whether the path names the content.
+    """
 
     stream: BinaryIO
     size: int
     modified: float
     etag: str
     media_type: str
+    encoding: str = ""
+    hashed: bool = False
 
 
 class SiteServer(ThreadingHTTPServer):
@@ -130,8 +139,13 @@ class SiteServer(ThreadingHTTPServer):
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"A request failed: {error!r}", file=sys.stderr)
 
-    def find(self, path: str) -> Content | None:
-        """Return what the path of a request stands for, or None where it stands for nothing that may be served."""
+    def find(self, path: str, encodings: Collection[str] = ()) -> Content | None:
+        """Return what the path of a request stands for, or None where it stands for nothing that may be served.
+
+        Args:
+            path: the path, as in the request.
+            encodings: the content codings that the answer may be in, where such a form lies beside the file.
+        """
         if not path.startswith(self.prefix):
             return None
         name = unquote(path.removeprefix(self.prefix)) or "index.html"
@@ -143,9 +157,17 @@ class SiteServer(ThreadingHTTPServer):
         file = (self.root / name).resolve()
         if not file.is_relative_to(self.root) or not file.is_file():
             return None
-        about = file.stat()
-        etag = f'"{about.st_mtime_ns:x}-{about.st_size:x}"'
-        return Content(file.open("rb"), about.st_size, about.st_mtime, etag, _media_type(name))
+        for encoding, ending in ENCODINGS.items():
+            if encoding in encodings and (form := file.with_name(file.name + ending)).is_file():
+                return _content_of(form, name, encoding)
+        return _content_of(file, name)
+
+
+def _content_of(file: Path, name: str, encoding: str = "") -> Content:
+    about = file.stat()
+    etag = f'"{about.st_mtime_ns:x}-{about.st_size:x}{encoding}"'
+    hashed = bool(_HASHED.match(name))
+    return Content(file.open("rb"), about.st_size, about.st_mtime, etag, _media_type(name), encoding, hashed)
 
 
 def _is_public(name: str) -> bool:
@@ -229,7 +251,8 @@ class _Handler(BaseHTTPRequestHandler):
         if f"{path}/" == self.server.prefix:
             self._send_empty(HTTPStatus.MOVED_PERMANENTLY, {"Location": self.server.prefix})
             return
-        content = self.server.find(path)
+        # A part of a file is a part of its plain form: that is what programs that ask for parts count in.
+        content = self.server.find(path, () if "Range" in self.headers else _codings(self.headers.get("Accept-Encoding", "")))
         if content is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
@@ -240,10 +263,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _respond(self, content: Content, with_body: bool) -> Iterator[bytes]:
         """Send the status and headers, then yield the body that belongs to them, if any."""
         about = {
-            "Cache-Control": "no-cache",
+            # What is named by its content never changes; all else is asked for again.
+            "Cache-Control": "public, max-age=31536000, immutable" if content.hashed else "no-cache",
             "ETag": content.etag,
             "Last-Modified": formatdate(content.modified, usegmt=True),
             "Accept-Ranges": "bytes",
+            "Vary": "Accept-Encoding",
+            **({"Content-Encoding": content.encoding} if content.encoding else {}),
         }
         if self._has_it_already(content):
             self._send_empty(HTTPStatus.NOT_MODIFIED, about)
@@ -296,6 +322,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+
+
+def _codings(accepted: str) -> set[str]:
+    """Return the content codings that an Accept-Encoding header names, without those that it refuses (RFC 9110, 12.5.3)."""
+    items = [item.replace(" ", "").lower().partition(";") for item in accepted.split(",")]
+    return {name for name, _, weight in items if not _REFUSED.fullmatch(weight)}
 
 
 def _time(value: str | None) -> float | None:

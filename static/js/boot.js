@@ -3,6 +3,7 @@
 (function () {
   "use strict";
   var root = document.documentElement;
+  var folder = root.getAttribute("data-static") + "/"; // what the app is made of; in dist/ it is named by its content
 
   // The theme before the first paint. Python owns the setting; this only reads it.
   try {
@@ -27,10 +28,10 @@
         var own = new URL("./", document.baseURI).href;
         var full = new URL(url, document.baseURI).href;
         if (full.indexOf("blob:" + location.origin + "/") === 0) {
-          return own + "static/js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
+          return own + folder + "js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
         }
-        var workers = ["sw.js", "static/js/model_writer.js", "static/js/conversation_search.js", "static/vendor/pdfjs/pdf.worker.min.mjs"];
-        return workers.some(function (name) { return full === own + name; }) ? full : null;
+        var workers = ["js/model_writer.js", "js/conversation_search.js", "vendor/pdfjs/pdf.worker.min.mjs"];
+        return full === own + "sw.js" || workers.some(function (name) { return full === own + folder + name; }) ? full : null;
       },
       createHTML: function () {
         return null; // HTML enters in one place, browser/dom.py, as a fragment that DOMPurify made
@@ -102,7 +103,7 @@
   if (window.PerformanceObserver) {
     var observer = new PerformanceObserver(function (list) {
       list.getEntries().forEach(function (entry) {
-        var optional = /\/static\/snapshot\.bin\.gz$/.test(entry.name); // the start goes on without it
+        var optional = /\/snapshot\.bin\.gz$/.test(entry.name); // the start goes on without it
         if (entry.responseStatus >= 400 && entry.name.indexOf(location.origin) === 0 && !optional) {
           failMissing(entry.name, "The server answered with status " + entry.responseStatus + ": " + entry.name);
         }

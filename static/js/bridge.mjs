@@ -1,7 +1,7 @@
 // The bridge: a window, or a frame, in which a page of another origin reaches an open ModelTab (static/js/modeltab-client.mjs is
 // its other side). It calls v1/… and api/v1/… as any page of this origin does, and says in a header for which origin: the browser
 // tells it that, and ModelTab believes that header from this page alone. Whether an origin may call, ModelTab decides.
-const BASE = new URL("../../", import.meta.url);
+const BASE = new URL("./", document.baseURI);
 const client = window.opener ?? (window.parent === window ? null : window.parent);
 const isFrame = window.parent !== window;
 const get = (id) => document.getElementById(id);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -20,7 +20,7 @@ class PagesServer(SiteServer):
         super().__init__(root.resolve(), 0, prefix, isolate)
         self._packages = packages
 
-    def find(self, path: str) -> Content | None:
+    def find(self, path: str, encodings: Collection[str] = ()) -> Content | None:
         """What a path stands for."""
         name = path.removeprefix(self.prefix)
         if name.endswith("-page.html"):
@@ -28,7 +28,7 @@ class PagesServer(SiteServer):
         file = self._packages / name.removeprefix("npm/")
         if name.startswith("npm/") and file.is_file() and file.resolve().is_relative_to(self._packages.resolve()):
             return Content(file.open("rb"), file.stat().st_size, 0, f'"{name}"', "text/javascript; charset=utf-8")
-        return super().find(path)
+        return super().find(path, encodings)
 
 
 @contextmanager

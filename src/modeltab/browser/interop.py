@@ -9,6 +9,8 @@ from typing import Any
 import js
 from pyodide.ffi import JsException
 
+_STATIC, _MODELS = "./static/", "./static/models/"
+
 
 def to_object(value: Any) -> Any:
     """A plain JavaScript object from JSON-like values."""
@@ -21,7 +23,12 @@ def from_object(value: Any) -> Any:
 
 
 def absolute(path: str) -> str:
-    """A path beside index.html as a full URL: a module resolves relative ones against itself."""
+    """A path beside index.html as a full URL: a module resolves relative ones against itself.
+
+    In dist/ what the app is made of lies in a folder that is named by its content; models do not.
+    """
+    if path.startswith(_STATIC) and not path.startswith(_MODELS):
+        path = f"./{js.document.documentElement.dataset.static}/{path.removeprefix(_STATIC)}"
     return str(js.URL.new(path, js.document.baseURI).href)
 
 

@@ -10,7 +10,7 @@ from pyodide.ffi import JsException, to_js
 from modeltab.browser import folder
 from modeltab.browser.dom import element
 from modeltab.browser.growing import let_grow
-from modeltab.browser.interop import error_text, from_object, to_object
+from modeltab.browser.interop import absolute, error_text, from_object, to_object
 from modeltab.domain.catalogue import CatalogueEntry
 from modeltab.domain.connections import is_loopback
 from modeltab.domain.errors import ModelTabError
@@ -115,14 +115,14 @@ class BrowserPage:
     async def read_catalogue(self) -> tuple[CatalogueEntry, ...]:
         """The models that the app offers; none where the file beside it cannot be read."""
         try:
-            return entries_from(json.loads(await (await js.fetch(CATALOGUE)).text()))
+            return entries_from(json.loads(await (await js.fetch(absolute(CATALOGUE))).text()))
         except (JsException, ValueError):
             return ()
 
     async def read_prices(self) -> tuple[Price, ...]:
         """The list prices that come with the app; none where the file beside it cannot be read."""
         try:
-            return listed(json.loads(await (await js.fetch(PRICES)).text()))
+            return listed(json.loads(await (await js.fetch(absolute(PRICES))).text()))
         except (JsException, ValueError):
             return ()
 
