@@ -13,12 +13,12 @@ from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from common import BUILT, browser, cpu_seconds, serving
-from hosting import PeerServer, running
 from peers import API, LlamaUi, llama_ui
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from benchmarks.corpus import FILL, FILL_LLAMA_UI, options
 from benchmarks.figures import OURS, Measured, Outcome, Section, ratio
+from benchmarks.hosting import PeerServer, running
 from benchmarks.report import section_text
 from tests.e2e.conftest import App
 from tests.e2e.memory import renderer_bytes

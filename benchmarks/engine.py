@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from common import BUILT, ROOT, browser, serving
-from hosting import ISOLATION, PeerServer, running
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from benchmarks.figures import OURS, Measured, Section, ratio
+from benchmarks.hosting import ISOLATION, PeerServer, running
 from benchmarks.report import section_text
 from tests.e2e.conftest import App
 from tests.e2e.memory import renderer_bytes

@@ -48,9 +48,9 @@ class _CountedSocket(socket.socket):
     counter: Counter
 
     def sendall(self, data: Any, *flags: int) -> None:
-        """Send, and count."""
+        """Count, and send."""
+        self.counter.add(len(data))  # first, so that who has read an answer finds it counted
         super().sendall(data, *flags)
-        self.counter.add(len(data))
 
 
 class CountingServer(ThreadingHTTPServer):

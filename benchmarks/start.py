@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common import BUILT
-from hosting import CountedSite, CountingServer, PeerServer, running
 from peers import API, LlamaUi, llama_ui
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
 from benchmarks.figures import OURS, Measured, Section, ratio
+from benchmarks.hosting import CountedSite, CountingServer, PeerServer, running
 from benchmarks.report import section_text
 from tools.chromium import chromium, launch_arguments
 
