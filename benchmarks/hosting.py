@@ -171,5 +171,7 @@ def running(server: S) -> Iterator[S]:
     """A server that answers as long as the block lasts."""
     with server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        yield server
-        server.shutdown()
+        try:
+            yield server
+        finally:
+            server.shutdown()

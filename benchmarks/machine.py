@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from peers import LLAMA_CPP
 from tools.packages import node
 
 
-def machine(load: tuple[float, float, float]) -> dict[str, str]:
+def machine(load: Sequence[float]) -> dict[str, str]:
     """The machine. `load`: its load averages before the run."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
@@ -28,14 +29,13 @@ def machine(load: tuple[float, float, float]) -> dict[str, str]:
 def versions(chromium: str) -> dict[str, str]:
     """What took part. `chromium`: the browser's own word."""
     wllama = json.loads((ROOT / "node_modules" / "@wllama" / "wllama" / "package.json").read_text(encoding="utf-8"))["version"]
-    curl = subprocess.run(["curl", "--version"], capture_output=True, text=True, check=False).stdout.split()[1:2]
     return {
         "ModelTab": _commit(),
         "Browser": f"Chromium {chromium}, headless",
         "llama.cpp's UI": f"built from PyPI's {LLAMA_CPP.replace('==', ' ')}",
         "wllama": f"npm's @wllama/wllama {wllama}, its own defaults",
         "native llama.cpp": f"PyPI's xllamacpp {version('xllamacpp')}",
-        "curl": " ".join(curl) or "none",
+        "curl": " ".join(_said(["curl", "--version"]).split()[1:2]) or "none",
         "Python, Node.js": f"{platform.python_version()}, {_said([node(), '--version'])}",
     }
 
@@ -51,4 +51,8 @@ def _commit() -> str:
 
 
 def _said(command: list[str]) -> str:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    """What a program prints; nothing where it is not there."""
+    try:
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""

@@ -45,8 +45,6 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
             build.build(ROOT, with_model=True, quality=QUICK)
             return testing.test(ROOT, rest)
         case "bench":
-            set_up(ROOT, with_model=True)
-            build.build(ROOT, with_model=True)
             return benchmarking.bench(ROOT, rest)
         case _:
             return testing.lint(ROOT)
