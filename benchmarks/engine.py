@@ -68,18 +68,25 @@ STATS = re.compile(
 
 
 class Answered(NamedTuple):
-    """Seconds to load; tokens a second of the prompt and the answer; bytes of the process; the threads, where that is told."""
+    """What an answer took.
+
+    :param load: seconds.
+    :param prompt_tokens: those that were read, in `prompt_seconds`.
+    :param speed: tokens a second of the answer.
+    :param memory: bytes of the process.
+    :param threads: None where they are not told.
+    """
 
     load: float
-    prompt_speed: float
+    prompt_tokens: int
+    prompt_seconds: float
     speed: float
     memory: float
-    prompt_tokens: int
     threads: int | None = None
 
 
 def in_app(chromium: Browser, url: str, tokens: int) -> Answered:
-    """The app, by what it shows. The prompt's speed is what it read until it showed the first token."""
+    """The app, by what it shows. The prompt's time is that to the first token that it showed."""
     context = chromium.new_context()
     page = context.new_page()
     settings = {"parameters": {"temperature": 0, "max_tokens": tokens}, "model": f"in-tab/{MODEL_FILE.name}"}
@@ -109,7 +116,7 @@ def in_app(chromium: Browser, url: str, tokens: int) -> Answered:
     if found is None or int(found["tokens"]) != tokens:
         raise SystemExit(f"The app told not what {tokens} tokens took: {said}")
     read = int(found["prompt"].replace(",", "")) - int((found["cached"] or "0").replace(",", ""))
-    return Answered(loaded, read / float(found["first"]), float(found["speed"].replace(",", "")), memory, read)
+    return Answered(loaded, read, float(found["first"]), float(found["speed"].replace(",", "")), memory)
 
 
 def ensure_model(page: Page) -> None:
@@ -156,8 +163,8 @@ def answered(timings: Mapping[str, Any], load: float, memory: float, tokens: int
     """What llama.cpp's timings tell."""
     if timings["predicted_n"] != tokens:
         raise SystemExit(f"{timings['predicted_n']} tokens instead of {tokens}: what was measured tells nothing.")
-    speeds = (float(timings["prompt_per_second"]), float(timings["predicted_per_second"]))
-    return Answered(load, *speeds, memory, int(timings["prompt_n"]), int(timings["threads"]))
+    read, seconds, speed = timings["prompt_n"], timings["prompt_ms"] / 1000, timings["predicted_per_second"]
+    return Answered(load, read, seconds, speed, memory, timings["threads"])
 
 
 def measure(playwright: Playwright, rounds: int, say: Callable[[str], None], tokens: int = 128) -> Section:
@@ -187,29 +194,37 @@ def measure(playwright: Playwright, rounds: int, say: Callable[[str], None], tok
     return section(found, tokens)
 
 
+def prompt_speed(name: str, one: Answered, shared: int) -> float:
+    """Tokens a second of the prompt. Of what it shared with the message before, ModelTab does not tell: it counts as known."""
+    return (one.prompt_tokens - (shared if name == OURS else 0)) / one.prompt_seconds
+
+
 def section(found: dict[str, list[Answered]], tokens: int) -> Section:
     """What the answers tell."""
 
-    def told(what: str, unit: str, digits: int, field: str, scale: float = 1) -> Measured:
-        figures = {name: [getattr(one, field) / scale for one in each] for name, each in found.items()}
-        return Measured(what, unit, digits, figures)
+    def told(what: str, unit: str, digits: int, figure: Callable[[str, Answered], float]) -> Measured:
+        return Measured(what, unit, digits, {name: [figure(name, one) for one in each] for name, each in found.items()})
 
-    prompt, speed = told("prompt", "tokens/s", 1, "prompt_speed"), told("answer", "tokens/s", 1, "speed")
-    read = ", ".join(f"{name} {each[0].prompt_tokens}" for name, each in found.items())
+    # How much of it native llama.cpp had in its cache; no more than that can ModelTab's engine have had.
+    shared = max(0, found[OURS][0].prompt_tokens - found[NATIVE][0].prompt_tokens)
+    prompt = told("prompt", "tokens/s", 1, lambda name, one: prompt_speed(name, one, shared))
+    speed = told("answer", "tokens/s", 1, lambda _, one: one.speed)
+    load = told("load", "s", 2, lambda _, one: one.load)
+    memory = told("memory", "MB", 0, lambda _, one: one.memory / 1e6)
     threads = ", ".join(f"{name} {each[0].threads}" for name, each in found.items() if each[0].threads)
-    method = f"""{MODEL_FILE.name}; a prompt of about {found[NATIVE][0].prompt_tokens} tokens (read beyond what was in the
-cache already: {read}), {tokens} tokens of answer, greedy, after a short message and its answer. Each runs in a process of
-its own that was started for it. Threads: {threads}; ModelTab takes one for each core, up to eight. ModelTab's figures are
-those that it shows below the answer; it shows no speed for the prompt, so that is the prompt's tokens by the time to the
-first token that it showed, which is longer than reading it took. The others' are llama.cpp's own timings. Load: ModelTab's
-from the click on Load until the page says so, the file being in the browser's storage; wllama's is `loadModel` with the
-file in memory; the native one's is from the start of its process (Python) until it answers. Memory: of ModelTab and wllama
-the private memory of the page's process after the answer, of the native one its resident memory, the model's mapped file
-included."""
+    method = f"""{MODEL_FILE.name}; a prompt of {found[OURS][0].prompt_tokens} tokens and {tokens} tokens of answer, greedy,
+after a short message and its answer, so that all is compiled and warm. Each runs in a process of its own that was started
+for it. Threads: {threads}; ModelTab takes one for each core, up to eight. ModelTab's figures are those that it shows below
+the answer. It shows no speed for the prompt: that is the prompt's tokens by the time to the first token that it showed,
+which is longer than reading took, without the {shared} tokens that the template puts before every message, which it may
+have had in its cache. The others' are llama.cpp's own timings. Load: ModelTab's from the click on Load until the page says
+so, the file being in the browser's storage; wllama's is `loadModel` with the file in memory; the native one's is from the
+start of its process (Python) until it answers. Memory: of ModelTab and wllama the private memory of the page's process
+after the answer, of the native one its resident memory, the model's mapped file included."""
     return Section(
         "Engine",
         method,
-        [told("load", "s", 2, "load"), prompt, speed, told("memory", "MB", 0, "memory", 1e6)],
+        [load, prompt, speed, memory],
         [
             ratio(speed, WLLAMA, 2.5, more_is_better=True)._replace(what="generated tokens/s"),
             ratio(speed, NATIVE, 0.25, more_is_better=True)._replace(what="generated tokens/s"),
