@@ -113,7 +113,7 @@ def in_app(chromium: Browser, url: str, tokens: int) -> Answered:
     memory = renderer_bytes(chromium, page)
     context.close()
     found = STATS.search(said.replace("\n", " "))
-    if found is None or int(found["tokens"]) != tokens:
+    if found is None or "about" in said or int(found["tokens"].replace(",", "")) != tokens:
         raise SystemExit(f"The app told not what {tokens} tokens took: {said}")
     read = int(found["prompt"].replace(",", "")) - int((found["cached"] or "0").replace(",", ""))
     return Answered(loaded, read, float(found["first"]), float(found["speed"].replace(",", "")), memory)

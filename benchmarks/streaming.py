@@ -163,17 +163,10 @@ class Used(NamedTuple):
     seconds: float
 
 
-class Task(NamedTuple):
-    """How long a task took, in ms, and how much CPU time of it: less, where other programs have the processor meanwhile."""
-
-    ms: float
-    cpu: float
-
-
 class Watched(NamedTuple):
-    """The main thread's tasks of one answer, and how many frames were dropped."""
+    """How long the main thread's tasks of one answer took, in ms, and how many frames were dropped."""
 
-    tasks: Sequence[Task]
+    tasks: Sequence[float]
     dropped: int
 
 
@@ -215,15 +208,15 @@ def dropped_frames(moments: Sequence[float]) -> int:
     return sum(max(0, round(gap * 60 / 1000) - 1) for gap in gaps)
 
 
-def main_thread(events: list[dict[str, Any]]) -> list[Task]:
-    """The tasks of the page's main thread."""
+def main_thread(events: list[dict[str, Any]]) -> list[float]:
+    """The tasks of the page's main thread, in ms."""
     threads = {(e["pid"], e["tid"]) for e in events if e.get("name") == "thread_name" and e["args"]["name"] == "CrRendererMain"}
-    found: dict[tuple[int, int], list[Task]] = {thread: [] for thread in threads}
+    found: dict[tuple[int, int], list[float]] = {thread: [] for thread in threads}
     for one in events:
         thread = (one["pid"], one["tid"])
         if thread in threads and one.get("ph") == "X" and one["name"] == TASK:
-            found[thread].append(Task(one["dur"] / 1000, one.get("tdur", 0) / 1000))
-    return max(found.values(), key=lambda tasks: sum(task.ms for task in tasks))
+            found[thread].append(one["dur"] / 1000)
+    return max(found.values(), key=sum)
 
 
 @contextmanager
@@ -274,16 +267,15 @@ def section(kind: str, used: dict[str, list[Used]], seen: dict[str, list[Watched
     page = told("CPU time of the page's process", "s", 2, lambda name: [one.page for one in used[name]])
     everything = told("CPU time of the whole browser", "s", 2, lambda name: [one.browser for one in used[name]])
     took = told("from the Enter to the answer's end", "s", 2, lambda name: [one.seconds for one in used[name]])
-    longest = told("longest task", "ms", 1, lambda name: [max(task.ms for task in one.tasks) for one in seen[name]])
-    busiest = told("most CPU time of a task", "ms", 1, lambda name: [max(task.cpu for task in one.tasks) for one in seen[name]])
-    over = told("tasks over 50 ms", "", 0, lambda name: [sum(task.ms > 50 for task in one.tasks) for one in seen[name]])
+    longest = told("longest task", "ms", 1, lambda name: [max(one.tasks) for one in seen[name]])
+    over = told("tasks over 50 ms", "", 0, lambda name: [sum(ms > 50 for ms in one.tasks) for one in seen[name]])
     dropped = told("frames dropped", "", 0, lambda name: [one.dropped for one in seen[name]])
     outcomes = [
         ratio(one, LlamaUi.name)._replace(what=f"streaming, {what}")
         for one, what in ((page, "CPU of the page"), (longest, "longest task"))
         if LlamaUi.name in used
     ]
-    return Section("Streaming", f"{METHOD} {KINDS[kind]}.", [page, everything, longest, busiest, over, dropped, took], outcomes)
+    return Section("Streaming", f"{METHOD} {KINDS[kind]}.", [page, everything, longest, over, dropped, took], outcomes)
 
 
 def main() -> None:
