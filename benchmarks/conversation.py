@@ -203,6 +203,7 @@ def section(
         Measured(f"private memory after {count}", "MB", 0, {name: [looks[n].private / 1e6] for name, looks in memory.items()})
         for n, count in enumerate(LOOKS)
     ]
+    idle_median = statistics.median(resting[OURS])
     ours = memory[OURS]
     after = f"after {LOOKS[-1]} conversations, by that after {LOOKS[0]}"
     growths = [("private memory", ours[-1].private / ours[0].private), ("JavaScript heap", ours[-1].heap / ours[0].heap)]
@@ -212,7 +213,7 @@ def section(
         [opening, scrolled, idling, *heaps, *private],
         [
             ratio(opening, LlamaUi.name),
-            Outcome("CPU of the page, idle", "", statistics.median(resting[OURS]), 1.0, unit="% of a core"),
+            Outcome("CPU of the page, idle with a conversation open", "", idle_median, 1.0, unit="% of a core"),
             *(Outcome(f"{what} {after}", "", grown, 1.05) for what, grown in growths),
         ],
     )

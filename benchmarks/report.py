@@ -43,8 +43,9 @@ def section_text(section: Section) -> str:
 
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> str:
-    """Goal and reached."""
-    rows = ((_what(one), value(one, one.value), _goal(one), verdict(one)) for one in outcomes)
+    """Goal and reached; last what has no goal."""
+    ordered = sorted(outcomes, key=lambda one: one.goal is None)
+    rows = ((_what(one), value(one, one.value), _goal(one), verdict(one)) for one in ordered)
     return table(("", "reached", "goal", ""), rows)
 
 

@@ -55,6 +55,12 @@ def test_figures_with_a_unit_have_it():
     assert outcomes_table([idle]).splitlines()[-1] == "| idle | 0.25% | ≤ 1.00% | reached |"
 
 
+def test_what_has_a_goal_comes_first():
+    lines = outcomes_table([outcome(0.1, None), outcome(0.2)]).splitlines()
+    assert "0.20×" in lines[2]
+    assert "0.10×" in lines[3]
+
+
 def test_table_has_a_column_for_each_that_took_part():
     alone = Measured("growth", "MB", 1, {OURS: [5.0]})
     lines = measured_table([TIMES, alone]).splitlines()
