@@ -65,7 +65,7 @@ def measure(playwright: Playwright, rounds: int, say: Callable[[str], None], siz
         big = sparse_gguf(Path(folder, "big.gguf"), size)
         chromium = browser(playwright)
         with local_llm_api(models, "--engine", "echo") as server:
-            with_app(chromium, url, big, server.url)  # the first takes thrice as long, whoever sends it
+            with_app(chromium, url, big, server.url)  # not counted
             delete(server.url)
             for number in range(rounds):
                 found.append(with_app(chromium, url, big, server.url))
@@ -82,7 +82,7 @@ def measure(playwright: Playwright, rounds: int, say: Callable[[str], None], siz
         "Upload",
         f"""A file of {size / 1e6:,.0f} MB goes to a Local LLM API on this machine. ModelTab's time is from the choice of
 the file in its dialog until the page says that it is done; the growth is of the private memory of the page's process, at
-most, over the page at rest.""",
+most, over the page at rest. One upload before is not counted: the first takes thrice as long, whoever sends it.""",
         [speed, growth],
         [ratio(speed, CURL, more_is_better=True)._replace(what="upload, MB/s")] if CURL in speeds else [],
     )
