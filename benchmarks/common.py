@@ -1,6 +1,5 @@
-"""What the benchmarks share: the repository on the path, and a browser."""
+"""What the benchmarks share: the repository on the path, a browser, and what it uses."""
 
-import statistics
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +11,12 @@ from playwright.sync_api import Browser, Playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from tools.build import DIST  # noqa: E402
 from tools.chromium import chromium, launch_arguments  # noqa: E402
 from tools.serve import make_server  # noqa: E402
+
+#: What is measured where ModelTab is compared with others: what a static host gets.
+BUILT = ROOT / DIST
 
 
 def browser(playwright: Playwright) -> Browser:
@@ -31,7 +34,9 @@ def serving(root: Path = ROOT) -> Iterator[str]:
         server.shutdown()
 
 
-def figure(values: list[float], digits: int = 0) -> str:
-    """Median, least and most."""
-    middle, low, high = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} [{low:.{digits}f}–{high:.{digits}f}]"
+def cpu_seconds(chromium: Browser) -> tuple[float, float]:
+    """CPU time so far: of the pages' processes, and of all the browser's."""
+    session = chromium.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return sum(p["cpuTime"] for p in found if p["type"] == "renderer"), sum(p["cpuTime"] for p in found)

@@ -105,3 +105,33 @@ FILL = """async (options) => {
   }
   database.close();
 }"""
+
+#: JavaScript: the same, into the database of llama.cpp's interface that is open in the page.
+FILL_LLAMA_UI = """async (options) => {
+  const { conversations, messages, vocabulary, titles, words = 50 } = JSON.parse(options);
+  const opened = indexedDB.open("LlamaUi");
+  const database = await new Promise((resolve, reject) => {
+    opened.onsuccess = () => resolve(opened.result);
+    opened.onerror = () => reject(opened.error);
+  });
+  let seed = 1;
+  const word = () => vocabulary[(seed = (seed * 48271) % 2147483647) % vocabulary.length];
+  const work = database.transaction(["conversations", "messages"], "readwrite");
+  for (let c = 0; c < conversations; c += 1) {
+    const updated = 1.7e12 - 60000 * c;
+    const id = (n) => (n < 0 ? "root" + c : "m" + c + "-" + n);
+    const put = (n, more) => work.objectStore("messages").put({
+      id: id(n), convId: "c" + c, timestamp: updated + n, parent: n < 0 ? null : id(n - 1),
+      children: n < messages - 1 ? [id(n + 1)] : [], toolCalls: "", ...more,
+    });
+    put(-1, { type: "root", role: "system", content: "" });
+    for (let n = 0; n < messages; n += 1) {
+      const body = Array.from({ length: words }, word).join(" ");
+      const content = n === messages - 1 ? `${body} zebra${c} message ${n}` : `${body} message ${n}`;
+      put(n, { type: "text", role: n % 2 ? "assistant" : "user", content, model: n % 2 ? "writer" : undefined });
+    }
+    work.objectStore("conversations").put({ id: "c" + c, name: titles[c], lastModified: updated, currNode: id(messages - 1) });
+  }
+  await new Promise((resolve, reject) => { work.oncomplete = resolve; work.onabort = () => reject(work.error); });
+  database.close();
+}"""

@@ -20,10 +20,11 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from common import figure, serving
+from common import serving
 from peers import CARD, MODEL, event
 from playwright.sync_api import Browser, Error, Playwright, expect, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App, configuration
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 from tools.chromium import chromium, launch_arguments

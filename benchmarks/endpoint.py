@@ -13,9 +13,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from common import ROOT, browser, figure
+from common import ROOT, browser
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App, configuration
 from tests.servers.pages import pages_beside
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply

@@ -16,10 +16,11 @@ from typing import Any
 
 import gguf
 import numpy as np
-from common import ROOT, browser, figure, serving
+from common import ROOT, browser, serving
 from memory import Shape, tensors
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App, configuration
 from tools.packages import install_packages
 

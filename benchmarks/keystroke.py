@@ -12,11 +12,11 @@ import random
 import statistics
 
 from common import browser, serving
-from corpus import FILL, options
 from peers import CARD
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 from streaming import PATH, ModelTab, Stream, texts, tokens
 
+from benchmarks.corpus import FILL, options
 from tests.servers.scripted import ScriptedServer, json_reply
 
 TEXT = "Whose woods these are I think I know, and what does it take to walk there in the snow? "

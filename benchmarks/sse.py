@@ -11,9 +11,10 @@ import json
 import statistics
 from itertools import accumulate
 
-from common import ROOT, browser, figure, serving
+from common import ROOT, browser, serving
 from playwright.sync_api import Page, Route, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App
 from tools.packages import install_packages
 

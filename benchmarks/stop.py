@@ -11,9 +11,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 
-from common import ROOT, browser, figure, serving
+from common import ROOT, browser, serving
 from playwright.sync_api import Page, expect, sync_playwright
 
+from benchmarks.figures import figure
 from tests.e2e.conftest import App, configuration
 from tests.servers import scripted
 from tests.servers.scripted import RecordedRequest, Reply, ScriptedServer, json_reply

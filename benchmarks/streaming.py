@@ -2,23 +2,27 @@
 
 Both get the same bytes, as llama-server sends them. In each round it comes twice. Once undisturbed: CPU time of the page's
 process, all its threads, and of the whole browser, from the Enter to a second after the answer's end, so that nothing put off
-is left out. Once traced: the longest task of the main thread (the page's `longtask` entries tell only of 50 ms and more).
+is left out. Once traced: the longest task of the main thread (the page's `longtask` entries tell only of 50 ms and more), and
+the frames that it left out, by the page's own clock of frames.
 The answer is of all that models write, or of one kind: one long block of code, one long list, one long paragraph.
 """
 
 import argparse
 import json
 import re
-import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from threading import Event
 from typing import Any, NamedTuple
 
-from common import ROOT, browser, figure, serving
+from common import BUILT, browser, cpu_seconds, serving
 from peers import CARD, MODEL, LlamaUi, event, serve_llama_ui
-from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Playwright, expect, sync_playwright
 
+from benchmarks.figures import OURS, Measured, Section, ratio
+from benchmarks.report import section_text
 from tests.e2e.conftest import App, configuration
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
@@ -58,6 +62,27 @@ def insert(table, key, value):
 LONG_CODE = "```python\n{body}```\n"
 #: Where a trace has the main thread's tasks, and what it calls them.
 CATEGORY, TASK = "disabled-by-default-devtools.timeline", "RunTask"
+#: Begins to note in the page when frames begin.
+COUNT_FRAMES = """() => {
+  const moments = globalThis.benchmarkFrames = [];
+  const note = (moment) => {
+    if (globalThis.benchmarkFrames !== moments) return;
+    moments.push(moment);
+    requestAnimationFrame(note);
+  };
+  requestAnimationFrame(note);
+}"""
+#: Ends that, and tells.
+FRAMES = """() => {
+  const moments = globalThis.benchmarkFrames;
+  globalThis.benchmarkFrames = null;
+  return moments;
+}"""
+METHOD = """An answer of 4,000 tokens comes at 500 tokens a second, the same bytes to both. CPU time is of all threads of
+the page's process, undisturbed, from the Enter to a second after the answer's end; it is measured apart from the tasks,
+which are traced. A frame counts as dropped when the page's next one begins a sixtieth of a second later than it should,
+twice that counts as two. The answer:"""
+KINDS = {"mixed": "of all that models write", "code": "one block of code", "list": "one list", "paragraph": "one paragraph"}
 
 
 def texts(kind: str) -> str:
@@ -80,7 +105,7 @@ def tokens(text: str, count: int) -> list[str]:
 class ModelTab:
     """The app in a page."""
 
-    name = "ModelTab"
+    name = OURS
 
     def __init__(self, page: Page, url: str, api: str) -> None:
         self.page = page
@@ -138,19 +163,11 @@ class Used(NamedTuple):
     seconds: float
 
 
-class Task(NamedTuple):
-    """How long a task took, in ms, and how much CPU time of it: less, where other programs have the processor meanwhile."""
+class Watched(NamedTuple):
+    """How long the main thread's tasks of one answer took, in ms, and how many frames were dropped."""
 
-    ms: float
-    cpu: float
-
-
-def cpu_seconds(chromium: Browser) -> tuple[float, float]:
-    """CPU time so far: of the page's process, and of all the browser's."""
-    session = chromium.new_browser_cdp_session()
-    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    session.detach()
-    return sum(p["cpuTime"] for p in found if p["type"] == "renderer"), sum(p["cpuTime"] for p in found)
+    tasks: Sequence[float]
+    dropped: int
 
 
 def stream(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> Used:
@@ -174,32 +191,91 @@ def stream(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: l
     return Used(page_now - page, everything_now - everything, took)
 
 
-def traced(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> list[Task]:
-    """The main thread's tasks of one answer."""
+def watched(tab: ModelTab | LlamaUi, server: ScriptedServer, kind: str, pieces: list[str], rate: float) -> Watched:
+    """What the main thread does of one answer."""
     chromium = tab.page.context.browser
     assert chromium is not None
+    tab.page.evaluate(COUNT_FRAMES)
     chromium.start_tracing(page=tab.page, categories=[CATEGORY])
     stream(tab, server, kind, pieces, rate)
-    return main_thread(json.loads(chromium.stop_tracing())["traceEvents"])
+    tasks = main_thread(json.loads(chromium.stop_tracing())["traceEvents"])
+    return Watched(tasks, dropped_frames(tab.page.evaluate(FRAMES)))
 
 
-def main_thread(events: list[dict[str, Any]]) -> list[Task]:
-    """The tasks of the page's main thread."""
+def dropped_frames(moments: Sequence[float]) -> int:
+    """How many frames of a sixtieth of a second had no beginning between those that began."""
+    gaps = (later - earlier for earlier, later in pairwise(moments))
+    return sum(max(0, round(gap * 60 / 1000) - 1) for gap in gaps)
+
+
+def main_thread(events: list[dict[str, Any]]) -> list[float]:
+    """The tasks of the page's main thread, in ms."""
     threads = {(e["pid"], e["tid"]) for e in events if e.get("name") == "thread_name" and e["args"]["name"] == "CrRendererMain"}
-    found: dict[tuple[int, int], list[Task]] = {thread: [] for thread in threads}
+    found: dict[tuple[int, int], list[float]] = {thread: [] for thread in threads}
     for one in events:
         thread = (one["pid"], one["tid"])
         if thread in threads and one.get("ph") == "X" and one["name"] == TASK:
-            found[thread].append(Task(one["dur"] / 1000, one.get("tdur", 0) / 1000))
-    return max(found.values(), key=lambda tasks: sum(task.ms for task in tasks))
+            found[thread].append(one["dur"] / 1000)
+    return max(found.values(), key=sum)
 
 
-def tabs(playwright: Playwright, url: str, server: ScriptedServer, alone: bool) -> Iterator[ModelTab | LlamaUi]:
-    """The interfaces, each in a browser of its own."""
-    yield ModelTab(browser(playwright).new_page(), url, server.url)
-    if not alone:
-        serve_llama_ui(server)
-        yield LlamaUi(browser(playwright).new_page(), server.url).open()
+@contextmanager
+def tabs(playwright: Playwright, alone: bool = False) -> Iterator[tuple[ScriptedServer, Sequence[ModelTab | LlamaUi]]]:
+    """The server of the answers, and the interfaces, each in a browser of its own."""
+    models = {("GET", "/v1/models"): json_reply({"object": "list", "data": [CARD]})}
+    with serving(BUILT) as url, ScriptedServer(models) as server:
+        opened: list[ModelTab | LlamaUi] = [ModelTab(browser(playwright).new_page(), url, server.url)]
+        if not alone:
+            serve_llama_ui(server)
+            opened.append(LlamaUi(browser(playwright).new_page(), server.url).open())
+        yield server, opened
+        for tab in opened:
+            assert tab.page.context.browser is not None
+            tab.page.context.browser.close()
+
+
+def measure(
+    playwright: Playwright,
+    rounds: int,
+    say: Callable[[str], None],
+    kind: str = "mixed",
+    count: int = 4000,
+    rate: float = 500,
+    alone: bool = False,
+) -> Section:
+    """Measure an answer of that kind."""
+    pieces = tokens(texts(kind), count)
+    with tabs(playwright, alone) as (server, compared):
+        used: dict[str, list[Used]] = {tab.name: [] for tab in compared}
+        seen: dict[str, list[Watched]] = {tab.name: [] for tab in compared}
+        for tab in compared:  # to warm up
+            stream(tab, server, kind, pieces, rate)
+        for number in range(rounds):
+            for tab in compared:
+                used[tab.name].append(stream(tab, server, kind, pieces, rate))
+                seen[tab.name].append(watched(tab, server, kind, pieces, rate))
+            say(f"streaming, round {number + 1} of {rounds} done")
+    return section(kind, used, seen)
+
+
+def section(kind: str, used: dict[str, list[Used]], seen: dict[str, list[Watched]]) -> Section:
+    """What the answers tell."""
+
+    def told(what: str, unit: str, digits: int, figures: Callable[[str], list[float]]) -> Measured:
+        return Measured(what, unit, digits, {name: figures(name) for name in used})
+
+    page = told("CPU time of the page's process", "s", 2, lambda name: [one.page for one in used[name]])
+    everything = told("CPU time of the whole browser", "s", 2, lambda name: [one.browser for one in used[name]])
+    took = told("from the Enter to the answer's end", "s", 2, lambda name: [one.seconds for one in used[name]])
+    longest = told("longest task", "ms", 1, lambda name: [max(one.tasks) for one in seen[name]])
+    over = told("tasks over 50 ms", "", 0, lambda name: [sum(ms > 50 for ms in one.tasks) for one in seen[name]])
+    dropped = told("frames dropped", "", 0, lambda name: [one.dropped for one in seen[name]])
+    outcomes = [
+        ratio(one, LlamaUi.name)._replace(what=f"streaming, {what}")
+        for one, what in ((page, "CPU of the page"), (longest, "longest task"))
+        if LlamaUi.name in used
+    ]
+    return Section("Streaming", f"{METHOD} {KINDS[kind]}.", [page, everything, longest, over, dropped, took], outcomes)
 
 
 def main() -> None:
@@ -211,34 +287,10 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=list(LANDMARKS), choices=list(LANDMARKS))
     parser.add_argument("--alone", action="store_true", help="without llama.cpp's interface")
     options = parser.parse_args()
-    models = {("GET", "/v1/models"): json_reply({"object": "list", "data": [CARD]})}
-    with serving(ROOT) as url, ScriptedServer(models) as server, sync_playwright() as playwright:
-        compared = list(tabs(playwright, url, server, options.alone))
+    with sync_playwright() as playwright:
         for kind in options.kinds:
-            pieces = tokens(texts(kind), options.tokens)
-            used: dict[str, list[Used]] = {tab.name: [] for tab in compared}
-            tasks: dict[str, list[list[Task]]] = {tab.name: [] for tab in compared}
-            for tab in compared:  # to warm up
-                stream(tab, server, kind, pieces, options.rate)
-            for _ in range(options.rounds):
-                for tab in compared:
-                    used[tab.name].append(stream(tab, server, kind, pieces, options.rate))
-                    tasks[tab.name].append(traced(tab, server, kind, pieces, options.rate))
-            for tab in compared:
-                report(kind, tab.name, used[tab.name], tasks[tab.name])
-            if len(compared) > 1:
-                mine, others = (statistics.median(one.page for one in used[tab.name]) for tab in compared)
-                print(f"{kind:10} {'CPU of the page, times':16} {mine / others:.2f}", flush=True)
-
-
-def report(kind: str, name: str, used: list[Used], tasks: list[list[Task]]) -> None:
-    """Print an interface's figures."""
-    longest = figure([max(task.ms for task in round_) for round_ in tasks], 1)
-    busiest = figure([max(task.cpu for task in round_) for round_ in tasks], 1)
-    over = figure([float(sum(task.ms > 50 for task in round_)) for round_ in tasks])
-    page, all_, took = (figure(list(values), 2) for values in zip(*used, strict=True))
-    cpu = f"CPU {page} s of the page's process, {all_} s of the browser; {took} s to the end"
-    print(f"{kind:10} {name:16} longest task {longest} ms, by CPU time {busiest} ms, {over} over 50 ms; {cpu}", flush=True)
+            given = (kind, options.tokens, options.rate, options.alone)
+            print(section_text(measure(playwright, options.rounds, print, *given)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A real llama-server (llama.cpp's HTTP server, from PyPI's xllamacpp) with one model.
 
     python llama_server.py --model FILE [--port 0] [--api-key KEY] [--cors-origins ORIGINS] [--slots 2] [--n-ctx 2048]
+                           [--threads N]
 
 Says "listening on URL" when it answers, and runs until it is stopped. Its router mode is not in xllamacpp.
 """
@@ -25,12 +26,14 @@ def main() -> None:
     parser.add_argument("--cors-origins", default="")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--n-ctx", type=int, default=N_CTX)
+    parser.add_argument("--threads", type=int, default=-1, help="-1: as many as llama.cpp thinks right")
     options = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = options.model
     params.port = options.port
     params.n_ctx = options.n_ctx
     params.n_parallel = options.slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options.threads
     params.endpoint_slots = params.endpoint_props = True
     params.fit_params = params.warmup = False
     params.cache_ram_mib = 0
