@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--cors-origins", default="")
     parser.add_argument("--slots", type=int, default=2)
     parser.add_argument("--n-ctx", type=int, default=N_CTX)
-    parser.add_argument("--threads", type=int, default=-1, help="-1: as many as llama.cpp thinks right")
+    parser.add_argument("--threads", type=int, default=1, help="more wait for each other, and for whatever else runs")
     options = parser.parse_args()
     params = xllamacpp.CommonParams()
     params.model.path = options.model

@@ -260,6 +260,8 @@ class LlamaEngine:
         params.model.path = str(file)
         params.n_ctx = CONTEXT_TOKENS
         params.n_parallel = 1
+        # More would wait for each other, and for the browser that runs beside them.
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
         params.n_gpu_layers = settings.n_gpu_layers
         # llama.cpp aborts the process when it loads with a batch of one.
         params.n_batch = max(2, settings.n_batch)

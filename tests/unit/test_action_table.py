@@ -34,7 +34,8 @@ def trees(folder: str) -> Iterator[ast.Module]:
         yield ast.parse(path.read_text(encoding="utf-8"))
 
 
-def data_attributes() -> list[str]:
+@functools.cache
+def data_attributes() -> tuple[str, ...]:
     """The attributes in which `browser.events` finds an action's name."""
     module = ast.parse((SOURCE / "browser" / "events.py").read_text(encoding="utf-8"))
     (table,) = [
@@ -42,7 +43,7 @@ def data_attributes() -> list[str]:
         for node in module.body
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "ATTRIBUTES"
     ]
-    return list(ast.literal_eval(table).values())
+    return tuple(ast.literal_eval(table).values())
 
 
 def in_markup(html: str) -> set[str]:
