@@ -38,17 +38,19 @@ from modeltab.browser.dom import Drawing
 from modeltab.browser.door import BrowserDoor
 from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.editor import BrowserEditor
-from modeltab.browser.engine import WllamaEngine, device
+from modeltab.browser.engine import LocalCalibrations, device, machine
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.interop import absolute
 from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.language_model import BrowserLanguageModel
-from modeltab.browser.local_storage import CALLS, CONFIG, KEYS, LocalStorage
+from modeltab.browser.local_storage import CALIBRATIONS, CALLS, CONFIG, KEYS, LocalStorage
+from modeltab.browser.main_engine import MainEngine
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
+from modeltab.browser.quick_engine import QuickEngine
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.sandbox import BrowserSandboxes
 from modeltab.browser.surroundings import BrowserSurroundings, is_apple
@@ -73,6 +75,7 @@ from modeltab.providers import (
 )
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.registry import Registry
+from modeltab.providers.tab_engine import TabEngine
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import UnreadableError, config_from_json
 from modeltab.state.store import Settings, State, Store
@@ -102,7 +105,9 @@ async def _start() -> None:
     page = BrowserPage(on_focus=lambda target: drawing.focus(target, store.state))
     templates = ChatTemplates()
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
-    registry = Registry(_types(transport, files, templates), keyring.key)
+    measured = LocalCalibrations(LocalStorage(CALIBRATIONS, "measurements"))
+    engine = TabEngine(MainEngine(), QuickEngine(), templates, machine, measured)
+    registry = Registry(_types(transport, files, templates, engine), keyring.key)
     tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(
         store,
@@ -179,10 +184,12 @@ async def _start() -> None:
     app.spawn(keeping.watch(app))
 
 
-def _types(transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates) -> tuple[ConnectionType, ...]:
+def _types(
+    transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates, engine: TabEngine
+) -> tuple[ConnectionType, ...]:
     """Every kind of connection, in the order of the list in "Type"."""
     return (
-        in_tab.connection_type(files, WllamaEngine(), templates),
+        in_tab.connection_type(files, engine, templates),
         local_llm.connection_type(transport),
         ollama.connection_type(transport),
         llama_server.connection_type(transport),

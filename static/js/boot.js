@@ -29,7 +29,7 @@
         if (full.indexOf("blob:" + location.origin + "/") === 0) {
           return own + "static/js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
         }
-        var workers = ["sw.js", "static/js/model_writer.js", "static/js/conversation_search.js", "static/vendor/pdfjs/pdf.worker.min.mjs"];
+        var workers = ["sw.js", "static/js/model_writer.js", "static/js/conversation_search.js", "static/js/quick_engine.js", "static/vendor/pdfjs/pdf.worker.min.mjs"];
         return workers.some(function (name) { return full === own + name; }) ? full : null;
       },
       createHTML: function () {

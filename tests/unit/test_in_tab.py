@@ -13,7 +13,8 @@ from modeltab.domain.errors import BadRequest, EngineFailed, NotFound
 from modeltab.domain.messages import Message
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, extra_fields
 from modeltab.providers.chat_completions import body_of
-from modeltab.providers.in_tab import NAMES, EngineInfo, InTab, connection_type
+from modeltab.providers.in_tab import NAMES, InTab, connection_type
+from modeltab.providers.tab_engines import EngineInfo
 from tests.servers.transport import run
 from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile, stop, words
 
