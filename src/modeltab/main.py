@@ -25,6 +25,7 @@ from modeltab.actions import (
     palette,
     playground,
     prices,
+    sparing,
     structured,
     transfers,
 )
@@ -135,6 +136,7 @@ async def _start() -> None:
         new_id=lambda: os.urandom(8).hex(),
     )
     app.tabs = tabs
+    engine.on_news = lambda words: app.spawn(sparing.news(app, words))
     app.door = door = BrowserDoor(lambda *call: endpoint.take(app, *call), lambda: app.state.settings.api)
     kept, app.foreign, settings, problem = _configuration(config, registry)
     key_problem = keyring.load()
@@ -168,7 +170,8 @@ async def _start() -> None:
         perform=lambda event: perform(app, event),
         event_of=lambda pressed: keyboard.event_of(app, pressed),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
-        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
+        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible, engine),
+        on_sleep=lambda: app.spawn(sparing.asleep(app, engine)),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
         is_busy=lambda: bool(running_transfers(store.state) or app.unwritten.trouble),
     )
@@ -201,9 +204,10 @@ def _types(
     )
 
 
-def _hidden(app: App, visible: asyncio.Event) -> None:
+def _hidden(app: App, visible: asyncio.Event, engine: TabEngine) -> None:
     """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
     visible.clear()
+    app.spawn(sparing.unseen(app, engine, visible))
     drafts.keep(app)
     kept_pages.keep(app)
 

@@ -243,6 +243,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.info: EngineInfo | None = None
+        self.gone = "", ""
         self.trained_for = 8192
         self.steps: Sequence[Step] = (*words("Hello", " there"), stop())
         self.completion: Sequence[Step] = (*tokens(" Paris", "."), ended())

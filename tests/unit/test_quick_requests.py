@@ -87,7 +87,8 @@ def test_reasoning_that_the_prompt_has_opened_is_told_as_reasoning():
     assert begins_inside("<|assistant|>\n<think>\n")
     assert not begins_inside("What does <think> mean?")
     got = events(Written("Hm.</think>Yes.", 4, 1.0, "stop"), inside=True)
-    assert [event for event in got if isinstance(event, ReasoningDelta | TextDelta)] == [ReasoningDelta("Hm."), TextDelta("Yes.")]
+    said = [event for event in got if isinstance(event, ReasoningDelta | TextDelta)]
+    assert said == [ReasoningDelta("Hm."), TextDelta("Yes.")]
 
 
 def test_parameters_are_called_as_the_build_calls_them():
@@ -152,7 +153,14 @@ def test_an_answer_that_the_messages_have_begun_is_gone_on_with():
 
 @pytest.mark.parametrize(
     ("before", "tokens", "count"),
-    [([], [1, 2], 0), ([1, 2, 3], [1, 2, 9, 9], 2), ([1, 2, 3, 4], [1, 2, 3], 2), ([1, 2], [1, 2], 1), ([5], [1], 0), ([1], [], 0)],
+    [
+        ([], [1, 2], 0),
+        ([1, 2, 3], [1, 2, 9, 9], 2),
+        ([1, 2, 3, 4], [1, 2, 3], 2),
+        ([1, 2], [1, 2], 1),
+        ([5], [1], 0),
+        ([1], [], 0),
+    ],
 )
 def test_of_a_prompt_that_was_read_before_the_last_token_at_least_is_read_again(before, tokens, count):
     assert shared(before, tokens) == count

@@ -12,7 +12,7 @@ import pytest
 
 from modeltab.domain.errors import EngineFailed
 from modeltab.providers.tab_engine import TabEngine
-from modeltab.providers.tab_engines import Context, Machine, Reading, Setup, Written
+from modeltab.providers.tab_engines import Context, EngineDied, Machine, Reading, Setup, Written
 from modeltab.providers.tab_threads import Calibration, Speed
 from tests.servers.transport import run
 from tests.unit.fakes import JinjaTemplates, MemoryFile, stop, words
@@ -35,6 +35,7 @@ class Build:
         self.gate: asyncio.Event | None = None
         self.speed: Speed | None = Speed(50.0, 20.0)
         self.prompts: list[Any] = []
+        self.dies = False
 
     async def load(self, files: Any, name: str, setup: Setup, on_fraction: Any) -> Context:
         self.log.append("load")
@@ -63,6 +64,8 @@ class Build:
     async def write(self, prompt: str, sampling: Any, max_tokens: int | None) -> AsyncGenerator[Reading | Written, None]:
         self.prompts.append((prompt, sampling, max_tokens))
         yield Reading(3, 0, 3, 1.0)
+        if self.dies:
+            raise EngineDied("It broke.")
         yield Written("By quick", 2, 1.0, "stop")
 
 
@@ -89,6 +92,8 @@ class Bench:
         path = tiny_llama(folder / "a.gguf", configure=lambda writer: writer.add_chat_template(TEMPLATE))
         self.file = MemoryFile("a.gguf", path.read_bytes())
         self.told: list[float] = []
+        self.news: list[str] = []
+        self.engine.on_news = self.news.append
 
     async def look(self) -> Machine:
         return self.machine
@@ -150,6 +155,7 @@ def test_a_request_that_the_quick_build_cannot_do_loads_the_main_one_until_the_m
         assert said(await bench.ask()) == "By quick"
 
     run(ask())
+    assert bench.news == ["a.gguf now runs in main 1: the request has tools"]
     assert bench.main.prompts[0] == {"messages": HI, "tools": [{"type": "function"}]}
 
 
@@ -246,3 +252,26 @@ def test_a_template_that_cannot_be_rendered_is_for_the_main_build(bench: Bench, 
     assert said(run(ask())) == "By main"
     assert bench.engine.info is not None
     assert "template" in bench.engine.info.why
+
+
+def test_a_build_that_breaks_is_unloaded_and_the_next_answer_loads_the_model_anew(bench: Bench):
+    async def ask() -> None:
+        await bench.load()
+        bench.quick.dies = True
+        with pytest.raises(EngineDied):
+            await bench.ask()
+        assert (bench.engine.info, bench.quick.log[-1], bench.engine.gone[0]) == (None, "unload", "a.gguf")
+        bench.quick.dies = False
+        await bench.load()
+        assert (said(await bench.ask()), bench.engine.gone) == ("By quick", ("", ""))
+
+    run(ask())
+    assert bench.news == ["a.gguf was unloaded: it broke while it answered, mostly a sign that memory is short"]
+
+
+def test_memory_is_given_up_with_a_word_and_only_when_there_is_some(bench: Bench):
+    run(bench.engine.give_up("nobody looks"))
+    assert (bench.news, bench.engine.gone) == ([], ("", ""))
+    run(bench.load())
+    run(bench.engine.give_up("nobody looks"))
+    assert (bench.news, bench.engine.gone) == (["a.gguf was unloaded: nobody looks"], ("a.gguf", "nobody looks"))

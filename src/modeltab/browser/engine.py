@@ -13,7 +13,7 @@ from modeltab.browser.local_storage import LocalStorage
 from modeltab.domain.errors import EngineFailed, ModelTabError
 from modeltab.files.fit import COMPAT_HEAP_LIMIT, HEAP_LIMIT
 from modeltab.providers.base import ModelFile
-from modeltab.providers.tab_engines import Machine
+from modeltab.providers.tab_engines import EngineDied, Machine
 from modeltab.providers.tab_threads import MOST_THREADS, Calibration, calibration_from_json, calibration_to_json
 from modeltab.state.store import Device
 
@@ -22,6 +22,8 @@ from modeltab.state.store import Device
 #: twelve times a second cost a tenth of the speed on two cores.
 FIRST_LOOK = 0.1
 LATER_LOOKS = 0.5
+#: What WebAssembly and emscripten say when a program has come to its end, rather than refused a request.
+_BROKEN = ("abort", "memory", "alloc", "unreachable", "out of bounds", "signature mismatch")
 #: So many models' measurements are kept.
 _MOST_KEPT = 64
 #: The smallest module with a 64-bit memory: a header, and a memory section with one memory of one page.
@@ -150,6 +152,12 @@ def generation_error(detail: str) -> EngineFailed:
         return EngineFailed(
             "The conversation no longer fits into the model's context.",
             "Start a new chat, or set a larger context size in Parameters.",
+            detail,
+        )
+    if any(sign in detail.lower() for sign in _BROKEN):
+        return EngineDied(
+            "The model stopped with an error, mostly a sign that memory is short, and was unloaded.",
+            "Try again: it is loaded anew. If it stays, use a smaller context size in Parameters or a smaller model.",
             detail,
         )
     return EngineFailed(

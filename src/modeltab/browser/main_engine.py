@@ -83,20 +83,22 @@ class MainEngine:
     async def measure(self, limit: float) -> Speed | None:
         """How quick it is: the figures of a short completion, the second one, for the first one compiles."""
         wllama = self._wllama
-        speed = None
+        speed = Speed(0.0, 0.0)
         try:
             async with asyncio.timeout(limit):
                 for _ in range(2):
                     speed = await self._sample()
         except TimeoutError:
             return None
+        except JsException:  # what the model wrote could not be taken in: it is quick enough, and that is all that is known
+            return Speed(0.0, 0.0)
         except asyncio.CancelledError:
             if self._wllama is not wllama:
                 raise unloaded_early("The model") from None
             raise
         return speed
 
-    async def _sample(self) -> Speed | None:
+    async def _sample(self) -> Speed:
         chunks = js.Array.new()
         options = to_object({**_SAMPLE, "stream": True, "cache_prompt": False})
         options.onData = chunks.push.bind(chunks)
@@ -104,7 +106,7 @@ class MainEngine:
         told = [chunk["timings"] for chunk in from_object(chunks) if chunk.get("timings")]
         timings: dict[str, float] = told[-1] if told else {}
         prompt, generation = timings.get("prompt_per_second"), timings.get("predicted_per_second")
-        return Speed(prompt, generation) if prompt and generation else None
+        return Speed(prompt or 0.0, generation or 0.0)
 
     def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The chunks of a streamed chat completion."""

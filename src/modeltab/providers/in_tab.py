@@ -24,6 +24,7 @@ from modeltab.providers.base import (
     ModelHeaders,
     ModelHost,
     ModelMemory,
+    ModelSpeed,
     ModelUploads,
     OnFraction,
     OnStep,
@@ -140,6 +141,7 @@ class InTab(Provider):
         self.memory: ModelMemory | None = self
         self.preview: PromptPreview | None = self
         self.completes: TextCompletion | None = self
+        self.speed: ModelSpeed | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
@@ -303,7 +305,8 @@ class InTab(Provider):
             details=shards,
         )
         if not info or info.name != name:
-            return model
+            gone, why = self._engine.gone
+            return model._replace(details={**shards, "Unloaded": why}) if gone == name else model
         return model._replace(state="Loaded", details={**shards, **_running(info)})
 
 
@@ -318,7 +321,7 @@ def _running(info: EngineInfo) -> dict[str, str]:
     }
     if info.build:
         details["Engine"] = f"{info.build}, because {info.why}" if info.why else info.build
-    if info.speed:
+    if info.speed and info.speed.generation:
         details["Speed"] = f"{info.speed.prompt:.0f} tokens/s read, {info.speed.generation:.1f} written, as measured here"
     return details
 

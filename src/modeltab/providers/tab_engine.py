@@ -14,7 +14,7 @@ from modeltab.files.values import Header
 from modeltab.providers import quick_requests
 from modeltab.providers.base import Json, ModelFile, OnFraction, TemplateRenderer
 from modeltab.providers.tab_choice import why_not_chat, why_not_model, why_not_request
-from modeltab.providers.tab_engines import Build, Context, EngineInfo, Machine, MainBuild, QuickBuild, Setup
+from modeltab.providers.tab_engines import Build, Context, EngineDied, EngineInfo, Machine, MainBuild, QuickBuild, Setup
 from modeltab.providers.tab_threads import BIG_BYTES, MOST_THREADS, Calibration, Speed, elsewhere, key_of, patience, search
 
 #: How much of the progress is the file's on its way into memory; the rest is llama.cpp's work with it, which tells none.
@@ -56,6 +56,7 @@ class TabEngine:
     """Chooses between the builds, and how many threads they have.
 
     :param look: tells what there is to run on.
+    :ivar on_news: called with words for a person when it has changed by itself what runs, or how.
     """
 
     def __init__(
@@ -67,6 +68,8 @@ class TabEngine:
         calibrations: Calibrations,
     ) -> None:
         self.info: EngineInfo | None = None
+        self.gone = "", ""
+        self.on_news: Callable[[str], object] = lambda words: None
         self._main = main
         self._quick = quick
         self._templates = templates
@@ -78,6 +81,7 @@ class TabEngine:
     async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
         """Load a model. Cancelling the task, or unloading meanwhile, ends the worker. One call at a time."""
         await self.unload()
+        self.gone = "", ""
         epoch = self._epoch
         machine = await self._look()
         header = await _header_of(files)
@@ -102,6 +106,13 @@ class TabEngine:
         await self._quick.unload()
         await self._main.unload()
 
+    async def give_up(self, why: str) -> None:
+        """Unload what is loaded, if anything is, and say why."""
+        if self.info is not None:
+            self.gone = self.info.name, why
+            await self.unload()
+            self.on_news(f"{self.gone[0]} was unloaded: {why}")
+
     async def measure(self, on_fraction: OnFraction) -> None:
         """Find anew how many threads are best for what is loaded, and how quick it then is."""
         if self._job is None:
@@ -111,12 +122,8 @@ class TabEngine:
     async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The chunks of a streamed chat completion."""
         prompt = await self._prompt(body)
-        if prompt is None:
-            async with aclosing(self._by_main(body, chat=True)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-            return
-        async with aclosing(self._write(prompt, body, chat=True)) as chunks:
+        answer = self._by_main(body, chat=True) if prompt is None else self._write(prompt, body, chat=True)
+        async with aclosing(self._watched(answer)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -126,9 +133,19 @@ class TabEngine:
         if not job.why:
             self._job = job = job._replace(why=why_not_request(body))
         answer = self._by_main(body, chat=False) if job.why else self._write(body["prompt"], body, chat=False)
-        async with aclosing(answer) as chunks:
+        async with aclosing(self._watched(answer)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def _watched(self, answer: AsyncGenerator[Json, None]) -> AsyncGenerator[Json, None]:
+        """An answer; what ran the model is unloaded when it breaks."""
+        try:
+            async with aclosing(answer) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except EngineDied:
+            await self.give_up("it broke while it answered, mostly a sign that memory is short")
+            raise
 
     def _loaded(self) -> _Job:
         if self._job is None or self.info is None:
@@ -167,6 +184,7 @@ class TabEngine:
             async with aclosing(self._again(self._loaded())) as progress:
                 async for chunk in progress:
                     yield chunk
+            self.on_news(f"{self._loaded().name} now runs in {self._main.name}: {self._loaded().why}")
         async with aclosing(self._main.chat(body) if chat else self._main.complete(body)) as chunks:
             async for chunk in chunks:
                 yield chunk

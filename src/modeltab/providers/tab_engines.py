@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from modeltab.domain.errors import EngineFailed
 from modeltab.files.fit import HEAP_LIMIT
 from modeltab.providers.base import Json, ModelFile, OnFraction
 from modeltab.providers.tab_threads import Speed
@@ -29,10 +30,18 @@ class EngineInfo(NamedTuple):
     speed: Speed | None = None
 
 
+class EngineDied(EngineFailed):
+    """What ran a model broke, mostly for want of memory: it is of no more use, and whatever it has goes with it."""
+
+
 class Engine(Protocol):
-    """What runs a model: one at a time."""
+    """What runs a model: one at a time.
+
+    :ivar gone: the model that it has unloaded by itself, and why; of the last one only.
+    """
 
     info: EngineInfo | None
+    gone: tuple[str, str]
 
     async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
         """Load a model of one file or of several in their order, unloading the one before."""

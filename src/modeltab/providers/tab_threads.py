@@ -19,7 +19,7 @@ _WORTH = 1.05
 
 
 class Speed(NamedTuple):
-    """Tokens per second: of reading a prompt, and of writing an answer."""
+    """Tokens per second: of reading a prompt, and of writing an answer; 0 where it is not known."""
 
     prompt: float
     generation: float
