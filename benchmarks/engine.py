@@ -1,36 +1,54 @@
-"""Tokens per second in the app, against wllama 3 alone with its defaults on an empty page, and against llama.cpp: in turn.
+"""Tokens per second in the app, against wllama 3 with its defaults on an empty page, and against llama.cpp: in turn.
 
-The app is asked twice, so that its first answer, for which the browser still compiles, is no figure; both prompts of the
-others follow nothing either. llama.cpp is a real llama-server (PyPI's `xllamacpp`) with as many threads as there are cores.
+A first question lets the browser compile, and none of them knows the second one yet. llama.cpp is a real llama-server
+(PyPI's `xllamacpp`) with as many threads as the machine has cores.
 """
 
 import argparse
 import json
 import re
 import statistics
+import urllib.request
+from typing import NamedTuple
 
 from common import ROOT, browser, figure, serving
 from playwright.sync_api import BrowserContext, Page, Route, expect, sync_playwright
 
+from tests.servers.processes import llama_server
+
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
-PROMPT = "Write a long story about a lighthouse keeper, with many details."
+FIRST, PROMPT = "Hello?", "Write a long story about a lighthouse keeper, with many details. " * 12
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
-BARE = """async ({model, prompt, tokens}) => {
+BARE = """async ({model, prompts, tokens}) => {
   const {Wllama, LoggerWithoutDebug} = await import(new URL("static/vendor/wllama/index.js", location).href);
   const file = await (await fetch("static/models/" + model)).blob();
   const wllama = new Wllama({default: new URL("static/vendor/wllama/wllama.wasm", location).href},
                             {suppressNativeLog: true, logger: LoggerWithoutDebug});
   await wllama.loadModel([file], {n_ctx: 4096, n_gpu_layers: 0});
   let last;
-  await wllama.createChatCompletion({messages: [{role: "user", content: prompt}], temperature: 0, max_tokens: tokens,
-                                     return_progress: true, stream: true, onData: chunk => { last = chunk; }});
+  for (const content of prompts)
+    await wllama.createChatCompletion({messages: [{role: "user", content}], temperature: 0, max_tokens: tokens,
+                                       return_progress: true, stream: true, onData: chunk => { last = chunk; }});
   await wllama.exit();
   return last.timings;
 }"""
 
 
-def bare(context: BrowserContext, url: str, tokens: int) -> float:
-    """Tokens per second of wllama alone."""
+class Speed(NamedTuple):
+    """Tokens per second of reading the prompt, and of writing the answer."""
+
+    prompt: float
+    generation: float
+
+
+def of_timings(timings: dict[str, float], tokens: int) -> Speed:
+    """What llama.cpp's server tells."""
+    assert timings["predicted_n"] == tokens, f"{timings['predicted_n']} tokens instead of {tokens}"
+    return Speed(timings["prompt_per_second"], timings["predicted_per_second"])
+
+
+def bare(context: BrowserContext, url: str, tokens: int) -> Speed:
+    """wllama 3 alone."""
 
     def empty(route: Route) -> None:
         route.fulfill(body="<!doctype html><title>bare</title>", content_type="text/html", headers=ISOLATED)
@@ -38,14 +56,26 @@ def bare(context: BrowserContext, url: str, tokens: int) -> float:
     context.route(url + "bare.html", empty)
     page = context.new_page()
     page.goto(url + "bare.html")
-    timings = page.evaluate(BARE, {"model": MODEL, "prompt": PROMPT, "tokens": tokens})
+    timings = page.evaluate(BARE, {"model": MODEL, "prompts": [FIRST, PROMPT], "tokens": tokens})
     page.close()
-    assert timings["predicted_n"] == tokens, f"{timings['predicted_n']} tokens instead of {tokens}"
-    return float(timings["predicted_per_second"])
+    return of_timings(timings, tokens)
 
 
-def in_app(context: BrowserContext, url: str, tokens: int) -> float:
-    """Tokens per second of the same prompt in the app, as it shows them."""
+def native(context: BrowserContext, url: str, tokens: int) -> Speed:
+    """llama.cpp."""
+    with llama_server(ROOT / "static" / "models" / MODEL, "--n-ctx", "4096") as server:
+        for content in (FIRST, PROMPT):
+            body = {"messages": [{"role": "user", "content": content}], "temperature": 0, "max_tokens": tokens}
+            request = urllib.request.Request(
+                server.url + "/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request) as response:
+                answer = json.load(response)
+    return of_timings(answer["timings"], tokens)
+
+
+def in_app(context: BrowserContext, url: str, tokens: int) -> Speed:
+    """The app, as it shows it; how quick it read is what was not cached, over the time until the first token."""
     page = context.new_page()
     settings = {"parameters": {"temperature": 0, "max_tokens": tokens}, "model": f"in-tab/{MODEL}"}
     connections = [{"id": "in-tab", "type": "in-tab", "name": "In this tab", "base_url": ""}]
@@ -54,16 +84,24 @@ def in_app(context: BrowserContext, url: str, tokens: int) -> float:
     page.goto(url)
     expect(page.locator("html")).to_have_attribute("data-state", "ready", timeout=60_000)
     ensure_model(page)
-    page.get_by_role("textbox", name="Message").fill(PROMPT)
+    ask(page, FIRST)
+    page.get_by_role("button", name="New chat").first.click()
+    expect(page.locator("article[data-role=assistant]")).to_have_count(0)
+    text = ask(page, PROMPT)
+    page.close()
+    found = re.search(r"(\d+) tokens .* ([\d.]+) tokens/s .* after ([\d.]+) s .* (\d+) prompt tokens(?:, (\d+) of)?", text)
+    assert found, text
+    assert int(found[1]) == tokens, text
+    return Speed((int(found[4]) - int(found[5] or 0)) / float(found[3]), float(found[2]))
+
+
+def ask(page: Page, text: str) -> str:
+    """Send a message; what is said of the answer."""
+    page.get_by_role("textbox", name="Message").fill(text)
     page.keyboard.press("Enter")
     answer = page.locator("article[data-role=assistant]")
     expect(answer).to_have_attribute("data-status", "done", timeout=300_000)
-    text = answer.locator("[data-part=stats]").inner_text()
-    page.close()
-    found = re.search(r"(\d+) tokens .* ([\d.]+) tokens/s", text)
-    assert found, text
-    assert int(found[1]) == tokens, text
-    return float(found[2])
+    return answer.locator("[data-part=stats]").inner_text()
 
 
 def ensure_model(page: Page) -> None:
@@ -85,15 +123,18 @@ def main() -> None:
     with serving(ROOT) as url, sync_playwright() as playwright:
         context = browser(playwright).new_context()
         in_app(context, url, options.tokens)  # the model comes into storage, compiled code into the cache
-        pairs = []
-        for run in range(options.runs):
-            order = (bare, in_app) if run % 2 else (in_app, bare)  # a machine that slows down must not favour either
-            result = {step: step(context, url, options.tokens) for step in order}
-            pairs.append((result[in_app], result[bare]))
-            print(f"  app {pairs[-1][0]:.2f}, bare {pairs[-1][1]:.2f} tokens/s")
-    print(f"app   {figure([a for a, _ in pairs], 2)} tokens/s")
-    print(f"bare  {figure([b for _, b in pairs], 2)} tokens/s")
-    print(f"ratio {statistics.median(a / b for a, b in pairs):.3f}, median of {len(pairs)} pairs")
+        steps = [in_app, bare, native]
+        results: dict[str, list[Speed]] = {step.__name__: [] for step in steps}
+        for _ in range(options.runs):
+            for step in steps:
+                results[step.__name__].append(step(context, url, options.tokens))
+                print(f"  {step.__name__} {results[step.__name__][-1]}", flush=True)
+            steps.reverse()  # a machine that slows down must not favour any
+    for kind, what in enumerate(Speed._fields):
+        app, *others = ([speed[kind] for speed in results[name]] for name in ("in_app", "bare", "native"))
+        print(f"{what}: app {figure(app, 1)}, wllama 3 {figure(others[0], 1)}, llama.cpp {figure(others[1], 1)} tokens/s")
+        ratios = [statistics.median(map(float.__truediv__, app, other)) for other in others]
+        print(f"  app to wllama 3 {ratios[0]:.2f}, to llama.cpp {ratios[1]:.2f}: medians of {len(app)} rounds")
 
 
 if __name__ == "__main__":
