@@ -76,6 +76,7 @@ from modeltab.providers import (
 )
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.registry import Registry
+from modeltab.providers.tab_choice import WLLAMA_2_3, WLLAMA_2_4
 from modeltab.providers.tab_engine import TabEngine
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import UnreadableError, config_from_json
@@ -107,7 +108,8 @@ async def _start() -> None:
     templates = ChatTemplates()
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
     measured = LocalCalibrations(LocalStorage(CALIBRATIONS, "measurements"))
-    engine = TabEngine(MainEngine(), QuickEngine(), templates, machine, measured)
+    quick = QuickEngine("2.3.1", WLLAMA_2_3), QuickEngine("2.4.0", WLLAMA_2_4)
+    engine = TabEngine(MainEngine(), quick, templates, machine, measured)
     registry = Registry(_types(transport, files, templates, engine), keyring.key)
     tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(

@@ -2,13 +2,11 @@
 // the page every piece of drawing would hold the engine up. JavaScript, because a Python worker would load a second
 // interpreter. What is asked, and what an answer means, is Python's affair (browser/quick_engine.py).
 //
-// In:  {id, method, given: [...]}          a call to the library; `create`, with its paths, and `write`, with the most tokens
+// In:  {id, method, given: [...]}          a call to the library; `create`, with where it is, and `write`, with the most tokens
 //                                          that it may make, are this file's; {stop: true} ends a `write` between two tokens
 // Out: {id, value} or {id, error: text}    what a call came to
 //      {id, text, tokens}                  what `write` has made since it told last, and how many tokens in all
 //      {bytes}                             how much of the model's files has been read
-import { LoggerWithoutDebug, Wllama } from "../vendor/wllama-2/index.js";
-
 // Python takes in what has come twice a second, since its work and the drawing slow the engine's threads down.
 const PAUSE_MS = 500;
 const PIECE = 4 << 20;
@@ -63,12 +61,15 @@ async function write(id, limit) {
 
 async function call(id, method, given) {
   if (method === "create") {
-    engine = new Wllama(given[0], { suppressNativeLog: true, logger: { ...LoggerWithoutDebug, error: console.warn } });
+    const { LoggerWithoutDebug, Wllama } = await import(given[0]);
+    engine = new Wllama(given[1], { suppressNativeLog: true, logger: { ...LoggerWithoutDebug, error: console.warn } });
     return null;
   }
   if (method === "write") return write(id, ...given);
   if (method === "loadModel") given[0].forEach(inLargePieces);
-  return engine[method](...given);
+  const value = await engine[method](...given);
+  if (method === "kvRemove") engine.nCachedTokens = given[0]; // wllama 2.3.1 counts them wrong
+  return value;
 }
 
 onmessage = async ({ data: { id, method, given, stop } }) => {

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from modeltab.files.values import Array, Header, Value
-from modeltab.providers.tab_choice import why_not_chat, why_not_model, why_not_request
+from modeltab.files.values import Array, Header, Tensor, Value
+from modeltab.providers.tab_choice import WLLAMA_2_3, WLLAMA_2_4, why_not_chat, why_not_model, why_not_request
 from modeltab.providers.tab_engines import Machine
 
 MACHINE = Machine(2)
@@ -23,14 +23,34 @@ def header(architecture: str = "llama", **entries: Value) -> Header:
 
 
 def test_a_small_model_on_a_cpu_is_for_the_quick_build():
-    assert why_not_model(header(), (1000,), 4096, MACHINE) == ""
+    assert why_not_model(header(), (1000,), 4096, MACHINE, WLLAMA_2_3) == ""
+    assert why_not_model(header(), (1000,), 4096, MACHINE, WLLAMA_2_4) == ""
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "machine", "words"),
+    [
+        (header("smollm3"), 1000, MACHINE, "“smollm3”"),
+        (header("mamba"), 1000, MACHINE, "“mamba”"),
+        (header()._replace(tensors=(Tensor("a", (32,), "MXFP4", 0, 17),)), 1000, MACHINE, "MXFP4"),
+        (header(), (2 << 30) - 1, MACHINE, "more memory"),
+    ],
+)
+def test_the_quickest_build_knows_less_than_the_next_one(model, size, machine, words):
+    assert words in why_not_model(model, (size,), 4096, machine, WLLAMA_2_3)
+    assert why_not_model(model, (size,), 4096, machine, WLLAMA_2_4) == ""
+
+
+def test_only_the_newer_one_needs_64_bit_memories():
+    machine = MACHINE._replace(memory64=False)
+    assert why_not_model(header(), (1000,), 4096, machine, WLLAMA_2_3) == ""
+    assert "64-bit" in why_not_model(header(), (1000,), 4096, machine, WLLAMA_2_4)
 
 
 @pytest.mark.parametrize(
     ("model", "sizes", "machine", "words"),
     [
         (header(), (1000,), MACHINE._replace(gpu=True), "GPU"),
-        (header(), (1000,), MACHINE._replace(memory64=False), "64-bit"),
         (None, (1000,), MACHINE, "header"),
         (header("qwen4exp"), (1000,), MACHINE, "“qwen4exp”"),
         (header("t5"), (1000,), MACHINE, "“t5”"),
@@ -40,7 +60,7 @@ def test_a_small_model_on_a_cpu_is_for_the_quick_build():
     ],
 )
 def test_what_it_has_not_or_does_not_know_is_told(model, sizes, machine, words):
-    assert words in why_not_model(model, sizes, 4096, machine)
+    assert words in why_not_model(model, sizes, 4096, machine, WLLAMA_2_4)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import gguf
 import pytest
 
 from modeltab.domain.errors import EngineFailed
+from modeltab.providers.tab_choice import WLLAMA_2_3, WLLAMA_2_4
 from modeltab.providers.tab_engine import TabEngine
 from modeltab.providers.tab_engines import Context, EngineDied, Machine, Reading, Setup, Written
 from modeltab.providers.tab_threads import Calibration, Speed
@@ -29,11 +30,12 @@ class Build:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.limits = WLLAMA_2_4
         self.log: list[str] = []
         self.setups: list[Setup] = []
         self.fails: Exception | None = None
         self.gate: asyncio.Event | None = None
-        self.speed: Speed | None = Speed(50.0, 20.0)
+        self.speed: Speed | None = Speed(50.0, 2000.0)
         self.prompts: list[Any] = []
         self.dies = False
 
@@ -88,7 +90,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.main, self.quick, self.kept = Build("main 1"), Build("quick 1"), Kept()
         self.machine = Machine(2)
-        self.engine = TabEngine(self.main, self.quick, JinjaTemplates(), self.look, self.kept)
+        self.engine = TabEngine(self.main, (self.quick,), JinjaTemplates(), self.look, self.kept)
         path = tiny_llama(folder / "a.gguf", configure=lambda writer: writer.add_chat_template(TEMPLATE))
         self.file = MemoryFile("a.gguf", path.read_bytes())
         self.told: list[float] = []
@@ -121,7 +123,7 @@ def test_a_model_is_measured_once_and_the_figures_are_kept(bench: Bench):
     run(bench.load())
     info = bench.engine.info
     assert info is not None
-    assert (info.build, info.why, info.n_threads, info.n_cores, info.speed) == ("quick 1", "", 2, 2, Speed(50.0, 20.0))
+    assert (info.build, info.why, info.n_threads, info.n_cores, info.speed) == ("quick 1", "", 2, 2, Speed(50.0, 2000.0))
     assert list(bench.kept.entries) == [f"quick 1, 2 cores, a.gguf, {bench.file.size} bytes"]
     assert bench.told == sorted(bench.told)
     assert bench.told[-1] == 1.0
@@ -186,6 +188,21 @@ def test_a_file_that_the_quick_build_refuses_is_for_the_main_one(bench: Bench):
     assert bench.engine.info is not None
     assert bench.engine.info.build == "main 1"
     assert "It is too new." in bench.engine.info.why
+
+
+def test_the_first_of_the_quick_builds_that_knows_a_model_runs_it_and_the_next_one_when_that_fails(
+    bench: Bench, tmp_path: Path
+):
+    first = Build("quickest 1")
+    first.limits = WLLAMA_2_3
+    bench.engine = TabEngine(bench.main, (first, bench.quick), JinjaTemplates(), bench.look, bench.kept)
+    run(bench.load())
+    assert bench.engine.info is not None
+    assert bench.engine.info.build == "quickest 1"
+    first.fails = EngineFailed("It is too new.")
+    run(bench.load())
+    assert (bench.engine.info.build, bench.engine.info.why) == ("quick 1", "")
+    assert first.log[-1] == "unload"
 
 
 def test_a_file_that_is_none_gets_the_main_builds_error(bench: Bench):

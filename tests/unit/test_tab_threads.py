@@ -10,6 +10,7 @@ from modeltab.providers.tab_threads import (
     calibration_from_json,
     calibration_to_json,
     elsewhere,
+    is_hopeless,
     key_of,
     patience,
     search,
@@ -90,6 +91,9 @@ def test_a_measurement_counts_for_one_build_one_machine_and_one_file():
     assert len(kept) == 3
     assert elsewhere(kept, "quick 1", 4) == 3
     assert elsewhere(kept, "quick 2", 4) is None
+    assert is_hopeless(Speed(0.1, 0.3), 98_000_000)
+    assert not is_hopeless(Speed(20.0, 3.0), 98_000_000)
+    assert not is_hopeless(Speed(0.0, 0.0), 98_000_000)
     assert patience(2_000_000_000) > patience(100_000_000) > 3
 
 

@@ -1,4 +1,4 @@
-"""The build that writes quickest on a CPU: wllama 2, in static/js/quick_engine.js, which does as this module asks."""
+"""The builds that write quickest on a CPU: two versions of wllama 2, in static/js/quick_engine.js, which does as it is asked."""
 
 import asyncio
 import time
@@ -13,11 +13,11 @@ from modeltab.browser.interop import absolute, from_object, to_object
 from modeltab.domain.errors import EngineFailed
 from modeltab.providers.base import ModelFile, OnFraction
 from modeltab.providers.quick_requests import next_slice, shared
-from modeltab.providers.tab_engines import Context, Reading, Setup, Written
+from modeltab.providers.tab_engines import Context, Limits, Reading, Setup, Written
 from modeltab.providers.tab_threads import Speed
 
 WORKER = "./static/js/quick_engine.js"
-WASM = {f"{kind}-thread/wllama.wasm": f"./static/vendor/wllama-2/{kind}-thread/wllama.wasm" for kind in ("single", "multi")}
+_KINDS = ("single-thread", "multi-thread")
 #: The seed that this build takes for none: it makes one of the time, for each answer.
 _NO_SEED = -1
 #: Tokens of a prompt that are read first, to see how quick that is.
@@ -96,11 +96,13 @@ class _Worker:
 
 
 class QuickEngine:
-    """One model at a time."""
+    """One version, with one model at a time."""
 
-    name = "wllama 2.4.0"
-
-    def __init__(self) -> None:
+    def __init__(self, version: str, limits: Limits) -> None:
+        self.name = f"wllama {version}"
+        self.limits = limits
+        major, minor, _ = version.split(".")
+        self._folder = f"./static/vendor/wllama-{major}-{minor}/"
         self.special_tokens = "", ""
         self._worker: _Worker | None = None
         self._n_ctx = 0
@@ -115,8 +117,9 @@ class QuickEngine:
         self._writing = asyncio.Lock()
         seed = _NO_SEED if setup.seed is None else setup.seed & 0x7FFFFFFF
         settings = {"n_ctx": setup.n_ctx, "n_threads": setup.n_threads, "seed": seed}
+        paths = {f"{kind}/wllama.wasm": absolute(f"{self._folder}{kind}/wllama.wasm") for kind in _KINDS}
         try:
-            await worker.call("create", {name: absolute(path) for name, path in WASM.items()})
+            await worker.call("create", absolute(self._folder + "index.js"), paths)
             await worker.call("loadModel", listed(*handles_of(files)), settings)
             context = await worker.call("getLoadedContextInfo")
             is_multithread = await worker.call("isMultithread")

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from modeltab.domain.errors import BadReply, EngineFailed, ModelTabError
@@ -15,7 +14,17 @@ from modeltab.providers import quick_requests
 from modeltab.providers.base import Json, ModelFile, OnFraction, TemplateRenderer
 from modeltab.providers.tab_choice import why_not_chat, why_not_model, why_not_request
 from modeltab.providers.tab_engines import Build, Context, EngineDied, EngineInfo, Machine, MainBuild, QuickBuild, Setup
-from modeltab.providers.tab_threads import BIG_BYTES, MOST_THREADS, Calibration, Speed, elsewhere, key_of, patience, search
+from modeltab.providers.tab_threads import (
+    BIG_BYTES,
+    MOST_THREADS,
+    Calibration,
+    Speed,
+    elsewhere,
+    is_hopeless,
+    key_of,
+    patience,
+    search,
+)
 
 #: How much of the progress is the file's on its way into memory; the rest is llama.cpp's work with it, which tells none.
 _READ = 0.9
@@ -36,8 +45,9 @@ class Calibrations(Protocol):
 
 
 class _Job(NamedTuple):
-    """What is to run, and why not by the quick build."""
+    """What is to run: by a quick build, or by the main one for the reason that is given."""
 
+    quick: QuickBuild
     files: Sequence[ModelFile]
     name: str
     header: Header | None
@@ -62,7 +72,7 @@ class TabEngine:
     def __init__(
         self,
         main: MainBuild,
-        quick: QuickBuild,
+        quick: Sequence[QuickBuild],
         templates: TemplateRenderer,
         look: Callable[[], Awaitable[Machine]],
         calibrations: Calibrations,
@@ -89,22 +99,28 @@ class TabEngine:
         if header is not None:
             place = Place("tab", n_threads=min(machine.cores, MOST_THREADS), gpu=machine.gpu, heap_limit=machine.heap_limit)
             fitting = context_that_fits(header, n_ctx, place._replace(device_bytes=machine.memory))
-        why = why_not_model(header, tuple(file.size for file in files), fitting, machine)
-        job = _Job(files, name, header, n_ctx, fitting, machine, why)
-        try:
-            await self._start(job, on_fraction)
-        except ModelTabError as error:
-            if epoch != self._epoch or job.why:
-                raise
-            # The main build says better what is wrong with a file, if it is the file that is wrong.
-            await self._start(job._replace(why=f"the quicker engine could not load it: {error.message}"), on_fraction)
+        sizes = tuple(file.size for file in files)
+        why = ""
+        for build in self._quick:
+            why = why_not_model(header, sizes, fitting, machine, build.limits)
+            if why:
+                continue
+            try:
+                await self._start(_Job(build, files, name, header, n_ctx, fitting, machine, ""), on_fraction)
+                return
+            except ModelTabError as error:
+                if epoch != self._epoch:
+                    raise
+                # The main build says better what is wrong with a file, if it is the file that is wrong.
+                why = f"the quicker engine could not load it: {error.message}"
+        await self._start(_Job(self._quick[0], files, name, header, n_ctx, fitting, machine, why), on_fraction)
 
     async def unload(self) -> None:
         """Free the memory."""
         self._epoch += 1
         self.info, self._job = None, None
-        await self._quick.unload()
-        await self._main.unload()
+        for build in (*self._quick, self._main):
+            await build.unload()
 
     async def give_up(self, why: str) -> None:
         """Unload what is loaded, if anything is, and say why."""
@@ -159,7 +175,7 @@ class TabEngine:
             return None
         why = why_not_chat(job.header) or why_not_request(body)
         if not why:
-            context, begun = quick_requests.template_context(body, *self._quick.special_tokens)
+            context, begun = quick_requests.template_context(body, *job.quick.special_tokens)
             try:
                 return await self._templates.render(chat_template_of(job.header), context) + begun
             except BadReply:
@@ -174,7 +190,7 @@ class TabEngine:
                 async for chunk in progress:
                     yield chunk
         inside = chat and quick_requests.begins_inside(prompt)
-        steps = self._quick.write(prompt, plan.sampling, plan.max_tokens)
+        steps = self._loaded().quick.write(prompt, plan.sampling, plan.max_tokens)
         async with aclosing(quick_requests.chunks(steps, plan.stops, chat, inside)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -209,9 +225,10 @@ class TabEngine:
 
     async def _start(self, job: _Job, on_fraction: OnFraction, anew: bool = False) -> None:
         """Run a model, with the threads that were measured for it, or else that are measured now."""
-        build: Build = self._main if job.why else self._quick
-        if self.info and self.info.build != build.name:
-            await (self._quick if job.why else self._main).unload()
+        build: Build = self._main if job.why else job.quick
+        for other in (*self._quick, self._main):
+            if other is not build:
+                await other.unload()
         self.info, self._job = None, None
         cores = job.machine.cores
         kept = self._calibrations.read()
@@ -229,7 +246,10 @@ class TabEngine:
             nonlocal context
             context = await build.load(job.files, job.name, Setup(job.n_ctx, n_threads, job.machine.gpu, job.seed), progress)
 
-        measure = partial(build.measure, patience(job.size))
+        async def measure() -> Speed | None:
+            speed = await build.measure(patience(job.size))
+            return None if speed and is_hopeless(speed, job.size) else speed
+
         if known:
             await load(known.n_threads)
         else:

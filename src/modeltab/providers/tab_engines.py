@@ -150,12 +150,28 @@ class Written(NamedTuple):
     end: str = ""
 
 
-class QuickBuild(Build, Protocol):
-    """The build that generates quickest, and only does that: a text goes in, what follows it comes out.
+class Limits(NamedTuple):
+    """What a quick build has not.
 
+    :param lacks: architectures that the main build knows and this one does not, or not well enough.
+    :param lacks_types: types of tensors, likewise.
+    :param memory64: whether it needs 64-bit memories; `heap`, what its heap can be used up to, in bytes.
+    """
+
+    lacks: frozenset[str]
+    lacks_types: frozenset[str] = frozenset()
+    memory64: bool = False
+    heap: int = HEAP_LIMIT
+
+
+class QuickBuild(Build, Protocol):
+    """A build that generates quickly, and only does that: a text goes in, what follows it comes out.
+
+    :ivar limits: what it has not.
     :ivar special_tokens: the texts of the tokens that begin and that end a text, as the model that is loaded has them.
     """
 
+    limits: Limits
     special_tokens: tuple[str, str]
 
     def write(self, prompt: str, sampling: dict[str, Any], max_tokens: int | None) -> AsyncGenerator[Reading | Written, None]:

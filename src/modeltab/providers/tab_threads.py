@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 MOST_THREADS = 8
 #: Files above this are loaded once for a first measurement, so it tries one number of threads only unless that fails.
 BIG_BYTES = 600_000_000
-#: A measurement may take this long, and this much longer for each gigabyte that a token has to go through: no machine with
-#: as many cores as threads is so slow.
-_PATIENCE, _PATIENCE_PER_GB = 3.0, 6.0
+#: A measurement may take this long, and this much longer for each gigabyte that a token has to go through.
+_PATIENCE, _PATIENCE_PER_GB = 8.0, 6.0
+#: Bytes of weights that go through in a second: fewer than on any machine with as many cores as threads.
+_LEAST_BYTES = 150_000_000
 #: More threads must be quicker by this, because they leave less to the page.
 _WORTH = 1.05
 
@@ -35,6 +36,11 @@ class Calibration(NamedTuple):
 def patience(size: int) -> float:
     """Seconds that measuring a model of so many bytes may take."""
     return _PATIENCE + _PATIENCE_PER_GB * size / 1e9
+
+
+def is_hopeless(speed: Speed, size: int) -> bool:
+    """Whether a speed is one that only threads without a core each have, for a model of so many bytes."""
+    return 0 < speed.generation * size < _LEAST_BYTES
 
 
 def key_of(build: str, cores: int, name: str, size: int) -> str:
