@@ -2,8 +2,9 @@
 // the page every piece of drawing would hold the engine up. JavaScript, because a Python worker would load a second
 // interpreter. What is asked, and what an answer means, is Python's affair (browser/quick_engine.py).
 //
-// In:  {id, method, given: [...]}          a call to the library; `create`, with where it is, and `write`, with the most tokens
-//                                          that it may make, are this file's; {stop: true} ends a `write` between two tokens
+// In:  {id, method, given: [...]}          a call to the library; this file's are `create`, with where it is, `cachedTokens`, and
+//                                          `write`, with the most tokens that it may make
+//      {stop: true}                        ends a `write` between two tokens
 // Out: {id, value} or {id, error: text}    what a call came to
 //      {id, text, tokens}                  what `write` has made since it told last, and how many tokens in all
 //      {bytes}                             how much of the model's files has been read
@@ -14,6 +15,7 @@ const PIECE = 4 << 20;
 globalThis.document = { baseURI: location.href }; // the library resolves even full URLs against it
 let engine = null;
 let stopped = false;
+let cached = []; // the tokens that the engine has read: asked for them, wllama 2.3.1 forgets them itself
 
 // wllama 2 reads what `stream` gives it, 64 kB at a time, with a message for each; so it is given larger pieces.
 let bytes = 0;
@@ -28,6 +30,18 @@ function inLargePieces(file) {
   };
   file.stream = () => ({ getReader: () => ({ read }) });
   return file;
+}
+
+// What comes after this goes to the engine after it too, so the tokens count from now on.
+async function decode(tokens, options) {
+  cached.push(...tokens);
+  try {
+    await engine.decode(tokens, options);
+  } catch (error) {
+    cached = []; // how much of them it has read is not known
+    engine.kvClear().catch(() => {});
+    throw error;
+  }
 }
 
 // A token is accepted, read, and followed by sampling the next one in three calls that are made together, rather than each
@@ -52,7 +66,7 @@ async function write(id, limit) {
     const isLast = isEnd || tokens >= limit || stopped;
     if (isLast || performance.now() - told >= PAUSE_MS) tell();
     if (isLast) return { end: isEnd ? "stop" : tokens >= limit ? "length" : "", tokens };
-    const read = [engine.samplingAccept([token]), engine.decode([token], {})];
+    const read = [engine.samplingAccept([token]), decode([token], {})];
     sampled = engine.samplingSample();
     sampled.catch(() => {}); // it is looked at in the next round, unless reading fails
     await Promise.all(read);
@@ -67,6 +81,10 @@ async function call(id, method, given) {
   }
   if (method === "write") return write(id, ...given);
   if (method === "loadModel") given[0].forEach(inLargePieces);
+  if (method === "cachedTokens") return cached;
+  if (method === "decode") return decode(...given);
+  if (method === "kvClear") cached = [];
+  if (method === "kvRemove") cached.length = given[0];
   const value = await engine[method](...given);
   if (method === "kvRemove") engine.nCachedTokens = given[0]; // wllama 2.3.1 counts them wrong
   return value;

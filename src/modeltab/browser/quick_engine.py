@@ -1,4 +1,4 @@
-"""The builds that write quickest on a CPU: two versions of wllama 2, in static/js/quick_engine.js, which does as it is asked."""
+"""The builds that write quickest on a CPU: two versions of wllama 2, in static/js/quick_engine.js, which does as asked."""
 
 import asyncio
 import time
@@ -206,7 +206,7 @@ class QuickEngine:
 
 
 async def _read(worker: _Worker, tokens: list[int], sampling: dict[str, Any]) -> AsyncGenerator[Reading, None]:
-    before = await worker.call("getCachedTokens")
+    before = await worker.call("cachedTokens")
     done = cached = shared(before, tokens)
     if cached < len(before):
         try:
