@@ -52,6 +52,19 @@ LIBRARIES = (
         {"pyodide.mjs": "", "pyodide.asm.mjs": "", "pyodide.asm.wasm": "", "pyodide-lock.json": ""},
     ),
     Library("@wllama/wllama", "wllama", {"esm/index.min.js": "index.js", "esm/wasm/wllama.wasm": ""}),
+    # Older versions write quicker on a CPU (src/modeltab/providers/tab_choice.py).
+    *(
+        Library(
+            folder,
+            folder,
+            {
+                "esm/index.min.js": "index.js",
+                "esm/single-thread/wllama.wasm": "single-thread/wllama.wasm",
+                "esm/multi-thread/wllama.wasm": "multi-thread/wllama.wasm",
+            },
+        )
+        for folder in ("wllama-2-3", "wllama-2-4")
+    ),
     # For browsers without what the main build needs (Safari); the library would fetch it from a CDN.
     Library("@wllama/wllama-compat", "wllama/compat", {"wasm/wllama.js": "", "wasm/wllama.wasm": ""}),
     Library("dexie", "dexie", {"dist/modern/dexie.min.mjs": "dexie.mjs"}),

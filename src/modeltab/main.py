@@ -26,6 +26,7 @@ from modeltab.actions import (
     palette,
     playground,
     prices,
+    sparing,
     structured,
     transfers,
 )
@@ -39,17 +40,19 @@ from modeltab.browser.dom import Drawing
 from modeltab.browser.door import BrowserDoor
 from modeltab.browser.drafts import LocalDrafts
 from modeltab.browser.editor import BrowserEditor
-from modeltab.browser.engine import WllamaEngine, device
+from modeltab.browser.engine import LocalCalibrations, device, machine
 from modeltab.browser.events import Events
 from modeltab.browser.files import compose
 from modeltab.browser.images import OpfsImages
 from modeltab.browser.interop import absolute
 from modeltab.browser.json_schema import JsonSchemas
 from modeltab.browser.language_model import BrowserLanguageModel
-from modeltab.browser.local_storage import CALLS, CONFIG, KEYS, LocalStorage
+from modeltab.browser.local_storage import CALIBRATIONS, CALLS, CONFIG, KEYS, LocalStorage
+from modeltab.browser.main_engine import MainEngine
 from modeltab.browser.opfs import OpfsModels
 from modeltab.browser.page import BrowserPage
 from modeltab.browser.pdf import PdfTexts
+from modeltab.browser.quick_engine import QuickEngine
 from modeltab.browser.remote_files import RemoteFile, open_url
 from modeltab.browser.sandbox import BrowserSandboxes
 from modeltab.browser.service_worker import BrowserOfflineCopy
@@ -75,6 +78,8 @@ from modeltab.providers import (
 )
 from modeltab.providers.connection_type import ConnectionType
 from modeltab.providers.registry import Registry
+from modeltab.providers.tab_choice import WLLAMA_2_3, WLLAMA_2_4
+from modeltab.providers.tab_engine import TabEngine
 from modeltab.state.keyring import KeyRing
 from modeltab.state.records import UnreadableError, config_from_json
 from modeltab.state.store import Settings, State, Store
@@ -104,7 +109,10 @@ async def _start() -> None:
     page = BrowserPage(on_focus=lambda target: drawing.focus(target, store.state))
     templates = ChatTemplates()
     remote_file = partial(RemoteFile, check_allowed=transport.check_allowed)
-    registry = Registry(_types(transport, files, templates), keyring.key)
+    measured = LocalCalibrations(LocalStorage(CALIBRATIONS, "measurements"))
+    quick = QuickEngine("2.3.1", WLLAMA_2_3), QuickEngine("2.4.0", WLLAMA_2_4)
+    engine = TabEngine(MainEngine(), quick, templates, machine, measured)
+    registry = Registry(_types(transport, files, templates, engine), keyring.key)
     tabs = BrowserTabs(lambda news: live.hear(app, news))
     app = App(
         store,
@@ -132,6 +140,7 @@ async def _start() -> None:
         new_id=lambda: os.urandom(8).hex(),
     )
     app.tabs = tabs
+    engine.on_news = lambda words: app.spawn(sparing.news(app, words))
     app.door = door = BrowserDoor(lambda *call: endpoint.take(app, *call), lambda: app.state.settings.api)
     app.copy = BrowserOfflineCopy(lambda news: offline.hear(app, news))
     kept, app.foreign, settings, problem = _configuration(config, registry)
@@ -167,7 +176,8 @@ async def _start() -> None:
         perform=lambda event: perform(app, event),
         event_of=lambda pressed: keyboard.event_of(app, pressed),
         on_hash=lambda hash_: app.spawn(navigation.go(app, hash_)),
-        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible),
+        on_visible=lambda seen: visible.set() if seen else _hidden(app, visible, engine),
+        on_sleep=lambda: app.spawn(sparing.asleep(app, engine)),
         on_storage=lambda name: app.spawn(_stored_elsewhere(app, name, config)),
         is_busy=lambda: bool(running_transfers(store.state) or app.unwritten.trouble),
     )
@@ -184,10 +194,12 @@ async def _start() -> None:
     app.spawn(offline.watch(app, visible))
 
 
-def _types(transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates) -> tuple[ConnectionType, ...]:
+def _types(
+    transport: BrowserTransport, files: OpfsModels, templates: ChatTemplates, engine: TabEngine
+) -> tuple[ConnectionType, ...]:
     """Every kind of connection, in the order of the list in "Type"."""
     return (
-        in_tab.connection_type(files, WllamaEngine(), templates),
+        in_tab.connection_type(files, engine, templates),
         local_llm.connection_type(transport),
         ollama.connection_type(transport),
         llama_server.connection_type(transport),
@@ -199,9 +211,10 @@ def _types(transport: BrowserTransport, files: OpfsModels, templates: ChatTempla
     )
 
 
-def _hidden(app: App, visible: asyncio.Event) -> None:
+def _hidden(app: App, visible: asyncio.Event, engine: TabEngine) -> None:
     """The page is not seen any more, and may be closing: keep what was typed in the last moment."""
     visible.clear()
+    app.spawn(sparing.unseen(app, engine, visible))
     drafts.keep(app)
     kept_pages.keep(app)
 

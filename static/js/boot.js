@@ -30,7 +30,7 @@
         if (full.indexOf("blob:" + location.origin + "/") === 0) {
           return own + folder + "js/engine_worker.js#" + encodeURIComponent(full); // wllama's: see that file
         }
-        var workers = ["js/snapshot_worker.js", "js/model_writer.js", "js/conversation_search.js", "vendor/pdfjs/pdf.worker.min.mjs"];
+        var workers = ["js/snapshot_worker.js", "js/model_writer.js", "js/conversation_search.js", "js/quick_engine.js", "vendor/pdfjs/pdf.worker.min.mjs"];
         return full === own + "sw.js" || workers.some(function (name) { return full === own + folder + name; }) ? full : null;
       },
       createHTML: function () {

@@ -62,6 +62,11 @@ def test_a_model_in_the_tab_is_held_to_it_by_its_engine(open_app: OpenApp, repos
     app.page.get_by_role("combobox", name="Example").select_option(label=PERSON)
     send(app, "The answer keeps to the schema.")
     is_a_person(app)
+    # Only the main build can do that, so the model was loaded anew.
+    app.visit("Models")
+    app.row(MODEL.name).get_by_role("button", name=f"Details of {MODEL.name}").click()
+    words = "wllama 3.8.1, because the request has a format for the answer"
+    expect(app.page.get_by_role("dialog").get_by_text(words)).to_be_visible()
 
 
 SAYINGS = {"wrong": '{"name": 3, "tags": ["a", "x"], "more": {}}', "prose": "It is Ada.", "right": '{"name":"Ada","tags":[]}'}

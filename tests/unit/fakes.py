@@ -24,7 +24,8 @@ from modeltab.domain.json_schema import Problem
 from modeltab.domain.prices import Price
 from modeltab.files.values import Parts
 from modeltab.providers.base import HttpRequest, Json, ModelFile, OnBytes, OnFraction, OnStep, Unfinished
-from modeltab.providers.in_tab import EngineInfo, StoredFile
+from modeltab.providers.in_tab import StoredFile
+from modeltab.providers.tab_engines import EngineInfo
 from modeltab.state.keyring import Sealed
 from modeltab.state.machine import Storage
 
@@ -242,6 +243,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.info: EngineInfo | None = None
+        self.gone = "", ""
         self.trained_for = 8192
         self.steps: Sequence[Step] = (*words("Hello", " there"), stop())
         self.completion: Sequence[Step] = (*tokens(" Paris", "."), ended())
@@ -267,6 +269,11 @@ class FakeEngine:
         """Forgets the model."""
         self.log.append("unload")
         self.info = None
+
+    async def measure(self, on_fraction: OnFraction) -> None:
+        """Says that it did."""
+        self.log.append("measure")
+        on_fraction(1.0)
 
     async def chat(self, body: Json) -> AsyncGenerator[Json, None]:
         """The scripted answer; the log tells when it is closed before its end."""

@@ -13,7 +13,9 @@ from modeltab.domain.errors import BadRequest, EngineFailed, NotFound
 from modeltab.domain.messages import Message
 from modeltab.domain.requests import ChatRequest, Event, Finished, Parameters, TextDelta, extra_fields
 from modeltab.providers.chat_completions import body_of
-from modeltab.providers.in_tab import NAMES, EngineInfo, InTab, connection_type
+from modeltab.providers.in_tab import NAMES, InTab, connection_type
+from modeltab.providers.tab_engines import EngineInfo
+from modeltab.providers.tab_threads import Speed
 from tests.servers.transport import run
 from tests.unit.fakes import FakeEngine, FakeModels, JinjaTemplates, MemoryFile, stop, words
 
@@ -80,6 +82,27 @@ def test_the_loaded_model_says_how_it_runs(tab, engine):
     assert loaded.details == {"Context": "2048 of 8192 tokens", "Threads": "4", "GPU": "none"}
     engine.info = EngineInfo("a.gguf", 1, 2, 1, gpu=True)
     assert run(tab.models())[0].details["GPU"] == "WebGPU"
+
+
+def test_the_loaded_model_says_what_runs_it_and_how_quick_it_is_and_a_model_that_is_gone_why(tab, engine):
+    engine.info = EngineInfo("a.gguf", 1024, 8192, 2, False, 4096, 4, "wllama 3", "the request has tools", Speed(50.2, 20.04))
+    assert run(tab.models())[0].details == {
+        "Context": "1024 of 8192 tokens; more does not fit into memory",
+        "Threads": "2 of 4 cores",
+        "GPU": "none",
+        "Engine": "wllama 3, because the request has tools",
+        "Speed": "50 tokens/s read, 20.0 written, as measured here",
+    }
+    engine.info, engine.gone = None, ("b.gguf", "the browser has put this tab to sleep")
+    assert [model.details for model in run(tab.models())] == [{}, {"Unloaded": "the browser has put this tab to sleep"}]
+
+
+def test_only_the_model_that_is_loaded_is_measured(tab, engine):
+    run(load(tab))
+    run(tab.measure("a.gguf", lambda fraction: None))
+    assert engine.log[-1] == "measure"
+    with pytest.raises(EngineFailed, match="not loaded"):
+        run(tab.measure("b.gguf", lambda fraction: None))
 
 
 def test_a_file_is_copied_into_storage_and_tells_how_far_it_is(tab, files):

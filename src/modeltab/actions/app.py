@@ -289,6 +289,7 @@ def _facts(registry: Registry, connection: Connection) -> Facts:
         loads=memory is not None and memory.loads,
         unloads_one=memory is not None and memory.unloads_one,
         frees=memory is not None and memory.frees,
+        measures=provider.speed is not None,
         previews=provider.preview is not None,
         operations=provider.operations is not None,
         completion=provider.completes.completion if provider.completes else None,

@@ -4,11 +4,12 @@ from modeltab.actions import settings
 from modeltab.actions.answer import load_model
 from modeltab.actions.app import App, UiEvent
 from modeltab.actions.connections import refresh
+from modeltab.actions.engines import Turn
 from modeltab.domain.errors import ModelTabError, Unreachable
 from modeltab.domain.models import Model, split_key
 from modeltab.files.words import size
 from modeltab.state.store import Dialog
-from modeltab.state.updates import connection_name, model_of
+from modeltab.state.updates import connection_name, model_of, with_model_state
 
 #: So many models are named in what is told.
 _NAMED = 8
@@ -43,6 +44,25 @@ async def load(app: App, event: UiEvent) -> None:
         raise ModelTabError("An answer is still coming.", "Stop it, or wait for its end, then load the model.")
     if model:
         await load_model(app, app.provider(model.connection_id), model, app.state.settings.parameters)
+
+
+async def measure(app: App, event: UiEvent) -> None:
+    """Measure a loaded model's speed anew, and have it run with as many threads as are best."""
+    connection_id, name = split_key(event.id)
+    provider = app.provider(connection_id)
+    if provider.speed is None:
+        return
+    turn = Turn(app, connection_id)
+    await turn.begin(app.say)
+    app.say(f"Measuring {name}")
+    try:
+        await provider.speed.measure(
+            name, lambda fraction: app.update(**with_model_state(app.state, event.id, "Loading", fraction))
+        )
+    finally:
+        turn.end()
+        await refresh(app, connection_id)
+    app.say(f"{name} is measured")
 
 
 async def unload(app: App, event: UiEvent) -> None:

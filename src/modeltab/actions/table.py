@@ -182,6 +182,7 @@ ACTIONS: dict[str, Action] = {
     "model.delete.ask": models.ask_delete,
     "model.details": file_details.open_,
     "model.load": models.load,
+    "model.measure": models.measure,
     "model.unload": models.unload,
     "model.use": models.use,
     "models.add": onboarding.open_dialog,

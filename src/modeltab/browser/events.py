@@ -39,7 +39,7 @@ class Events:
     :param event_of: what a key does that no control has taken, None where it is the browser's.
     :param on_hash: called with the address's new hash.
     :param on_storage: called with the name of an entry of localStorage that another tab has changed.
-    :param on_visible: called with whether the page is seen.
+    :param on_visible: called with whether the page is seen; `on_sleep`, when the browser is about to stop the page.
     :param is_busy: whether leaving the page would lose something.
     """
 
@@ -49,6 +49,7 @@ class Events:
         event_of: Callable[[Pressed], UiEvent | None],
         on_hash: Callable[[str], object],
         on_visible: Callable[[bool], object],
+        on_sleep: Callable[[], object],
         on_storage: Callable[[str], object],
         is_busy: Callable[[], bool],
     ) -> None:
@@ -61,6 +62,7 @@ class Events:
         _listen(js.document, "paste", self._pasted)
         _listen(js.document, "cancel", self._dialog_cancelled, capture=True)  # it does not bubble
         _listen(js.document, "visibilitychange", lambda _: on_visible(js.document.visibilityState == "visible"))
+        _listen(js.document, "freeze", lambda _: on_sleep())
         _listen(js.window, "hashchange", lambda _: on_hash(js.location.hash))
         _listen(js.window, "storage", lambda event: on_storage(str(event.key or "")))
         _listen(js.window, "beforeunload", self._leaving)

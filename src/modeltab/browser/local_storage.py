@@ -11,6 +11,7 @@ from modeltab.browser.interop import error_text
 CONFIG = "modeltab.config"
 KEYS = "modeltab.keys"
 CALLS = "modeltab.calls"
+CALIBRATIONS = "modeltab.measured"
 
 
 class LocalStorage:

@@ -16,6 +16,8 @@ _SURE_SHARE = 0.7
 #: What any device has that runs a browser with WebAssembly threads.
 _SURE_BYTES = 1_500_000_000
 _LEAST_CONTEXT = 512
+#: llama.cpp lays out the cells of a context in so many at once.
+_CONTEXT_STEP = 256
 
 #: Architectures that wllama 3.8's llama.cpp can load, as `general.architecture` names them (LLM_ARCH_NAMES).
 ARCHITECTURES = frozenset(
@@ -102,6 +104,27 @@ def fits(facts: ModelFacts | None, header: Header | None, size: int, place: Plac
     if place.engine == "tab":
         return _fits_tab(facts, header, place)
     return _fits_server(facts, header, place)
+
+
+def context_that_fits(header: Header, n_ctx: int, place: Place) -> int:
+    """The largest context, up to `n_ctx` and to what the model was trained for, with which a model fits into a tab.
+
+    Where none fits, it is `n_ctx` all the same: to try tells more than an estimate does.
+    """
+    trained = header.metadata.get(f"{header.metadata.get('general.architecture')}.context_length")
+    n_ctx = min(n_ctx, trained) if isinstance(trained, int) and trained > 0 else n_ctx
+
+    def fits_with(tokens: int) -> bool:
+        needed = memory.estimate(header, tokens, gpu=place.gpu, n_threads=place.n_threads)
+        return not _short_of(needed, place)
+
+    if fits_with(n_ctx) or not fits_with(_LEAST_CONTEXT):
+        return n_ctx
+    most, least = n_ctx // _CONTEXT_STEP, _LEAST_CONTEXT // _CONTEXT_STEP
+    while most - least > 1:
+        middle = (most + least) // 2
+        most, least = (most, middle) if fits_with(middle * _CONTEXT_STEP) else (middle, least)
+    return least * _CONTEXT_STEP
 
 
 def _refused(facts: ModelFacts | None, size: int, place: Place) -> str:

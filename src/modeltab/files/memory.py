@@ -123,13 +123,15 @@ def estimate(
     n_ubatch: int = N_UBATCH,
     n_threads: int = 1,
     weights: int | None = None,
+    whole_windows: bool = False,
 ) -> MemoryEstimate:
     """The memory of a model with a context of `n_ctx` tokens, once it is loaded and has answered.
 
     :param gpu: whether layers are computed on a GPU (WebGPU), in whose memory they then lie: by the rules, not measured.
     :param weights: bytes of the tensors of all parts, where the header is the first part's only.
+    :param whole_windows: whether layers with a sliding window keep the whole context all the same.
     """
-    model = _Model(header.metadata)
+    model = _Model(header.metadata, whole_windows)
     weights = sum(tensor.size for tensor in header.tensors) if weights is None else weights
     cells = padded(max(n_ctx, 1), _CELLS)
     n_ubatch = min(n_ubatch, cells)
@@ -162,6 +164,11 @@ def estimate(
     return MemoryEstimate(weights, kv_cache, compute, overhead, total, heap.used, heap.size, exact)
 
 
+def quick_heap(header: Header, n_ctx: int, size: int, n_threads: int) -> int:
+    """What wllama 2.4 needs in its heap for files of `size` bytes: it holds them whole there, and windows are not used."""
+    return estimate(header, n_ctx, n_threads=n_threads, weights=size, whole_windows=True).in_heap
+
+
 class _Heap:
     """How the engine's heap grows: by emscripten's `emscripten_resize_heap`, from what wllama begins with."""
 
@@ -188,8 +195,9 @@ class _Heap:
 class _Model:
     """A model's hyperparameters, as llama.cpp reads them."""
 
-    def __init__(self, metadata: Mapping[str, Value]) -> None:
+    def __init__(self, metadata: Mapping[str, Value], whole_windows: bool = False) -> None:
         self._metadata = metadata
+        self._whole_windows = whole_windows
         architecture = metadata.get("general.architecture")
         self.architecture = architecture if isinstance(architecture, str) else ""
         self.n_layer = min(self.number("block_count"), _MAX_LAYERS)
@@ -219,6 +227,8 @@ class _Model:
 
     def windows(self) -> list[int]:
         """The tokens that each layer sees back, 0 for all."""
+        if self._whole_windows:
+            return [0] * len(self.n_head_kv)
         window = self.number("attention.sliding_window", _WINDOWS.get(self.architecture, 0))
         if self.architecture == "exaone4" and self.n_layer != 64:
             window = 0

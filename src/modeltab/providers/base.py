@@ -319,6 +319,14 @@ class TemplateRenderer(Protocol):
         ...
 
 
+class ModelSpeed(Protocol):
+    """Measures how quick a model that is loaded is on this machine, and has it run accordingly."""
+
+    async def measure(self, name: str, on_fraction: OnFraction) -> None:
+        """Measure it anew."""
+        ...
+
+
 class TextCompletion(Protocol):
     """Completes text as it is, without a chat template.
 
@@ -365,6 +373,7 @@ class Provider(Protocol):
     operations: ApiOperations | None = None
     completes: TextCompletion | None = None
     embedder: Embedder | None = None
+    speed: ModelSpeed | None = None
 
     async def check(self) -> str:
         """Whether the API answers and takes the key, in words for a person: its name and version, as far as it tells.

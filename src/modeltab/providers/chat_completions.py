@@ -120,7 +120,9 @@ async def answered(chunks: AsyncGenerator[Json, None], reader: Reader) -> AsyncG
 
 
 def progress_of(chunk: Mapping[str, Any]) -> list[Event]:
-    """How far llama-server is with the prompt, in the chunks that tell it."""
+    """How far llama-server is with the prompt, in the chunks that tell it; or the tab's engine with loading the model anew."""
+    if "loading" in chunk:
+        return [Progress("Loading the model in another way, for this request", chunk["loading"])]
     progress = chunk.get("prompt_progress")
     if isinstance(progress, dict) and progress.get("total"):
         return [Progress("Reading the prompt", progress.get("processed", 0) / progress["total"])]

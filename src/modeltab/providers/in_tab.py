@@ -19,12 +19,12 @@ from modeltab.files.words import listing
 from modeltab.providers import text_completions
 from modeltab.providers.base import (
     Capabilities,
-    Json,
     ModelFile,
     ModelFiles,
     ModelHeaders,
     ModelHost,
     ModelMemory,
+    ModelSpeed,
     ModelUploads,
     OnFraction,
     OnStep,
@@ -39,6 +39,7 @@ from modeltab.providers.base import (
 )
 from modeltab.providers.chat_completions import ChatCompletionReader, answered, body_of, call_in_page, messages_of
 from modeltab.providers.connection_type import ConnectionType
+from modeltab.providers.tab_engines import Engine, EngineInfo
 from modeltab.snippets.call import Call
 
 #: Tokens of context when a person sets none: enough for a long conversation, small enough for a phone's memory.
@@ -86,42 +87,6 @@ class ModelStore(Protocol):
 
     async def open(self, name: str) -> ModelFile:
         """A file, to be read."""
-        ...
-
-
-class EngineInfo(NamedTuple):
-    """What runs: shown in the model's details.
-
-    :param asked_ctx: the context that was asked for; `n_ctx` is what the engine made of it.
-    """
-
-    name: str
-    n_ctx: int
-    n_ctx_train: int
-    n_threads: int
-    gpu: bool
-    asked_ctx: int = 0
-
-
-class Engine(Protocol):
-    """What runs a model: one at a time."""
-
-    info: EngineInfo | None
-
-    async def load(self, files: Sequence[ModelFile], name: str, n_ctx: int, on_fraction: OnFraction) -> None:
-        """Load a model of one file or of several in their order, unloading the one before."""
-        ...
-
-    async def unload(self) -> None:
-        """Free the memory."""
-        ...
-
-    def chat(self, body: Json) -> AsyncGenerator[Json, None]:
-        """An OpenAI chat completion's chunks. Closing the iterator stops the generation."""
-        ...
-
-    def complete(self, body: Json) -> AsyncGenerator[Json, None]:
-        """The chunks of an OpenAI completion, `/completions`. Closing the iterator stops the generation."""
         ...
 
 
@@ -176,6 +141,7 @@ class InTab(Provider):
         self.memory: ModelMemory | None = self
         self.preview: PromptPreview | None = self
         self.completes: TextCompletion | None = self
+        self.speed: ModelSpeed | None = self
 
     async def check(self) -> str:
         """Always there: it is this page."""
@@ -247,6 +213,18 @@ class InTab(Provider):
         info = self._engine.info
         if self._loading == name or (info and info.name == name):
             await self._engine.unload()
+
+    async def measure(self, name: str, on_fraction: OnFraction) -> None:
+        """Find anew how many threads are best for a model that is loaded, and how quick it then is."""
+        async with self._one_load:
+            info = self._engine.info
+            if info is None or info.name != name:
+                raise EngineFailed(f"{name} is not loaded.", "Load it, then measure.")
+            self._loading = name
+            try:
+                await self._engine.measure(on_fraction)
+            finally:
+                self._loading = ""
 
     async def free(self) -> None:
         """Unload whatever is loaded."""
@@ -327,14 +305,25 @@ class InTab(Provider):
             details=shards,
         )
         if not info or info.name != name:
-            return model
-        details = {
-            **shards,
-            "Context": f"{info.n_ctx} of {info.n_ctx_train} tokens",
-            "Threads": str(info.n_threads),
-            "GPU": "WebGPU" if info.gpu else "none",
-        }
-        return model._replace(state="Loaded", details=details)
+            gone, why = self._engine.gone
+            return model._replace(details={**shards, "Unloaded": why}) if gone == name else model
+        return model._replace(state="Loaded", details={**shards, **_running(info)})
+
+
+def _running(info: EngineInfo) -> dict[str, str]:
+    """How a model runs, for its details."""
+    cores = f" of {info.n_cores} cores" if info.n_cores else ""
+    short = info.n_ctx < min(info.asked_ctx, info.n_ctx_train)
+    details = {
+        "Context": f"{info.n_ctx} of {info.n_ctx_train} tokens" + ("; more does not fit into memory" if short else ""),
+        "Threads": str(info.n_threads) + cores,
+        "GPU": "WebGPU" if info.gpu else "none",
+    }
+    if info.build:
+        details["Engine"] = f"{info.build}, because {info.why}" if info.why else info.build
+    if info.speed and info.speed.generation:
+        details["Speed"] = f"{info.speed.prompt:.0f} tokens/s read, {info.speed.generation:.1f} written, as measured here"
+    return details
 
 
 def first_part(name: str) -> str:

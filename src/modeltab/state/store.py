@@ -76,12 +76,11 @@ class Facts(NamedTuple):
 
     :param adds: whether it takes model files; `downloads`, how a model is named that it brings by itself, or empty.
     :param hub_prefix: what it wants before the name of a repository; `has_library`: whether it brings Ollama's library.
-    :param gives: whether its models' files can be had back.
-    :param resumes: whether what has arrived of a file is kept when its transfer stops.
+    :param gives: whether its models' files can be had back; `resumes`, whether what has arrived of one is kept when it stops.
     :param takes_shards: whether a model may come in several files; `fetches`, whether a file may come from the web.
     :param engine: what runs the files that it takes.
     :param undoes: whether a deleted model can be had again for a while.
-    :param loads: whether a model can be loaded before the first prompt.
+    :param loads: whether a model can be loaded before the first prompt; `measures`, whether its speed here can be measured.
     :param operations: whether its API has more for code to call than questions to a model.
     :param completion: what completing a text takes; None where it cannot be done.
     """
@@ -108,6 +107,7 @@ class Facts(NamedTuple):
     loads: bool = False
     unloads_one: bool = False
     frees: bool = False
+    measures: bool = False
     previews: bool = False
     operations: bool = False
     completion: Capabilities | None = None

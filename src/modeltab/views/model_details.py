@@ -9,7 +9,7 @@ from modeltab.views.chat import size_of
 from modeltab.views.html import EMPTY, Html, Template
 from modeltab.views.parts import button
 
-_DETAILS = Template('{figures}{file}<div class="dialog-bar"><span class="spacer"></span>{close}</div>')
+_DETAILS = Template('{figures}{file}<div class="dialog-bar">{measure}<span class="spacer"></span>{close}</div>')
 
 
 def body(state: State, dialog: Dialog) -> Html:
@@ -19,8 +19,15 @@ def body(state: State, dialog: Dialog) -> Html:
     return _DETAILS(
         figures=file_details.figure_rows(_rows(state, model, file)) if model else EMPTY,
         file=file_details.body(file) if file else EMPTY,
+        measure=_measure(state, model) if model else EMPTY,
         close=button("Close", "dialog.close"),
     )
+
+
+def _measure(state: State, model: Model) -> Html:
+    if model.state != "Loaded" or not state.facts[model.connection_id].measures:
+        return EMPTY
+    return button("Measure again", "model.measure", model.key, f"Measure {model.name} again")
 
 
 def _rows(state: State, model: Model, file: FileDetails | None) -> list[tuple[str, str]]:
