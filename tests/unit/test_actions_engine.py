@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from modeltab.actions import sparing
-from modeltab.state.store import Device
+from modeltab.state.machine import Device
 from modeltab.views.model_details import body
 from tests.unit.fakes import words
 from tests.unit.rig import TAB, Rig
