@@ -191,12 +191,12 @@ def until(page: Page, ask: str, arg: Any = None) -> None:
 
 @pytest.fixture
 def open_app(context: BrowserContext, errors: ErrorLog) -> OpenApp:
-    """Opens the app at a URL. `api`: the Local LLM API that it is connected to, None for none at all."""
+    """Opens the app at a URL. `api`: the Local LLM API that it is connected to, None for none at all; then parameters."""
 
-    def open_(url: str, api: str | None = None, route: str = "") -> App:
+    def open_(url: str, api: str | None = None, route: str = "", **parameters: float) -> App:
         page = context.new_page()
         errors.watch(page)
-        config = json.dumps(json.dumps(configuration(api)))
+        config = json.dumps(json.dumps(configuration(api, **parameters)))
         script = f"localStorage.getItem('modeltab.config') ?? localStorage.setItem('modeltab.config', {config})"
         page.add_init_script(f"if (self === top) {{ {script} }}")  # a sandbox has no storage
         return App(page, url).open(route)
@@ -223,13 +223,13 @@ def connect(context: BrowserContext, errors: ErrorLog, repository: str) -> Conne
     return connect_
 
 
-def configuration(api: str | None) -> dict[str, Any]:
+def configuration(api: str | None, **parameters: float) -> dict[str, Any]:
     """A configuration as the app keeps it."""
     connections = [{"id": "in-tab", "type": "in-tab", "name": "In this tab", "base_url": ""}]
     if api:
         connections.append({"id": "local-llm", "type": "local-llm", "name": "Local LLM API", "base_url": api})
     # Temperature 0: a real model, and the same answer each time.
-    return {"version": 1, "connections": connections, "settings": {"parameters": {"temperature": 0}}}
+    return {"version": 1, "connections": connections, "settings": {"parameters": {"temperature": 0, **parameters}}}
 
 
 @pytest.fixture

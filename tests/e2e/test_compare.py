@@ -179,7 +179,7 @@ def test_a_price_that_is_set_in_settings_tells_what_an_answer_cost(compare: Comp
 
 @pytest.mark.model
 def test_models_of_the_tab_answer_one_after_the_other(repository: str, open_app: OpenApp):
-    app = open_app(repository)
+    app = open_app(repository, max_tokens=60)
     app.add_starter()
     app.visit("Compare")
     expect(app.page.get_by_role("heading", name="Compare")).to_be_visible()
