@@ -27,14 +27,14 @@ def test_the_starter_model_answers_streamed_and_the_conversation_stays(site: str
           }).observe(document.getElementById("conversation"), {subtree: true, childList: true, characterData: true});
         }"""
     )
-    first = finished(app.send("Write a story of a hundred words about a rainbow."))
+    first = finished(app.send("List the seven colours of the rainbow, one a line, and what has each of them."))
     expect(first.locator("[data-part=text]")).not_to_be_empty()
     expect(first.locator("[data-part=stats]")).to_have_text(FIGURES)
     assert len(app.page.evaluate("() => window.lengths")) >= 3, "the text came in one piece"
     expect(app.page.get_by_role("status", name="Status")).to_have_text("Answer complete")
 
     # The engine has read the first question and answer too: the prompt is longer than the second question alone.
-    second = finished(app.send("Say only its first word."))
+    second = finished(app.send("Say only the first one."))
     prompts = [int(re.findall(r"(\d+) prompt tokens", a.inner_text())[0]) for a in (first, second)]
     assert prompts[1] > prompts[0]
 
