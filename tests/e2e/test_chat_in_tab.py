@@ -41,7 +41,7 @@ def test_the_starter_model_answers_streamed_and_the_conversation_stays(site: str
     texts = app.page.locator("[data-part=text]").all_inner_texts()
     address = app.page.url
     app.reload()
-    expect(app.page.locator("[data-part=text]")).to_have_text(texts)
+    expect(app.page.locator("[data-part=text]")).to_have_text(texts, use_inner_text=True)
     assert app.page.url == address
     expect(app.page.get_by_role("list", name="Conversations").get_by_role("listitem")).to_have_count(1)
     expect(app.page.get_by_role("combobox", name="Model")).to_have_value(MODEL.name)
