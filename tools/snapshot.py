@@ -47,7 +47,7 @@ def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:
 def imported(archive: Path) -> list[str]:
     """Return the names of all modules that those in an archive import, in functions too.
 
-    A start from the snapshot has no modules to import from until some seconds later, so all have to be in it.
+    A start from the snapshot has not the app's modules until some seconds later, so all have to be in it.
     """
     names: set[str] = set()
     with zipfile.ZipFile(archive) as opened:

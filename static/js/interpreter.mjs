@@ -4,21 +4,19 @@
 // The page loads it before PyScript, and it starts Pyodide at once: PyScript, when it is there, gets what has been started.
 //
 // A snapshot is Python's memory with the whole app imported, made at set-up (tools/snapshot.py): a load that begins with it
-// saves Python's own start and every import, and needs the modules themselves only for tracebacks, so they come afterwards.
+// saves Python's own start and every import. The app's modules are then needed for tracebacks alone, so they come afterwards;
+// the standard library does not, for it imports by itself (a codec, a calendar) when nobody expects it.
 // Whatever is wrong with it (another version of the app, storage refused, a Pyodide that cannot take it, a slow line)
 // costs that gain and nothing else: the start is then from the modules.
 import { loadPyodide as load } from "../vendor/pyodide/pyodide.mjs";
 
 const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
-const libraryURL = `${indexURL}python_stdlib.zip`;
 const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
 const appURL = new URL("./", document.baseURI).href; // an older version of it has its snapshot in another folder
 const ARCHIVE = "/lib/modeltab.zip";
-const LIBRARY = "/lib/python314.zip";
 const isBuilt = document.documentElement.dataset.static !== "static"; // then its folder names the app's content, and all fits
 const LATER_MS = 5000; // when the page has done what it begins with
-const NOTHING = URL.createObjectURL(new Blob([]));
 
 async function fetchBytes(url) {
   const response = await fetch(url, { credentials: "same-origin" });
@@ -46,13 +44,13 @@ async function fromSnapshot(worker) {
   try {
     const brought = ask(worker, { saveData: Boolean(navigator.connection?.saveData) });
     const memory = brought.then(({ memory }) => memory ?? Promise.reject(new Error("there is none that fits")));
-    const pyodide = await load({ indexURL, stdLibURL: NOTHING, _loadSnapshot: memory });
+    const pyodide = await load({ indexURL, _loadSnapshot: memory });
     pyodide.runPython("import random; random.seed()"); // or every start would draw the same numbers
     const { kept } = await brought;
     document.documentElement.setAttribute("data-start", kept ? "kept snapshot" : "fetched snapshot");
-    later("the modules could not be loaded, so errors are told without their lines.", async () => {
-      for (const [path, url] of [[ARCHIVE, archiveURL], [LIBRARY, libraryURL]]) pyodide.FS.writeFile(path, await fetchBytes(url));
-    });
+    later("the modules could not be loaded, so errors are told without their lines.", async () =>
+      pyodide.FS.writeFile(ARCHIVE, await fetchBytes(archiveURL)),
+    );
     if (kept) worker.terminate();
     return { pyodide, kept };
   } catch (error) {

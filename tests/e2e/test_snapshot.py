@@ -157,10 +157,10 @@ def test_where_the_page_has_no_cache_the_app_starts_from_the_modules(
     works(app)
 
 
-def test_after_a_start_from_the_snapshot_the_modules_are_there_for_what_is_imported_later(site: str, open_app: OpenApp):
+def test_after_a_start_from_the_snapshot_the_modules_come_for_tracebacks(site: str, open_app: OpenApp):
     app = open_app(site, route="#/settings")
     assert start(app.page) == "fetched snapshot"
-    with app.page.expect_response("**/python_stdlib.zip", timeout=30_000):
+    with app.page.expect_response("**/app.zip", timeout=30_000):
         pass
     works(app)
 
