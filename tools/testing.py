@@ -1,8 +1,11 @@
 """Runs the tests and the linters, in .venv, with all that they need in place."""
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from tools.chromium import chromium
 from tools.packages import install_packages
@@ -12,8 +15,10 @@ from tools.virtual_environment import development_python
 #: What tests take from npm: CommonMark's examples, and OpenAI's own client.
 FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "index.mjs"))
 
-#: One after the other: threads of an engine in a tab wait for each other, and for whatever else has a core.
-ALL = ("tests/unit", "tests/e2e")
+#: What runs in a browser, and what does not: all tests are these two at the same time, for one waits where the other computes.
+IN_BROWSER, WITHOUT_BROWSER = "tests/e2e", "tests/unit"
+#: What runs beside the browser takes what that leaves: threads of an engine in a tab wait for each other, and for a core.
+GIVING_WAY = ("nice", "-n", "15")
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
@@ -23,8 +28,17 @@ def test(root: Path, pytest_arguments: list[str]) -> int:
             install_packages(root, for_tests=True)
     python = development_python(root)
     environment = {**os.environ, "CHROMIUM": str(chromium(python))}
-    command = [str(python), "-m", "pytest", *(pytest_arguments or ALL)]
-    return subprocess.run(command, cwd=root, env=environment, check=False).returncode
+    command = [str(python), "-m", "pytest"]
+    if pytest_arguments:
+        return subprocess.run([*command, *pytest_arguments], cwd=root, env=environment, check=False).returncode
+    quietly = [*(GIVING_WAY if shutil.which(GIVING_WAY[0]) else ()), *command, WITHOUT_BROWSER]
+    with TemporaryFile() as said:
+        beside = subprocess.Popen(quietly, cwd=root, env=environment, stdout=said, stderr=subprocess.STDOUT)
+        status = subprocess.run([*command, IN_BROWSER], cwd=root, env=environment, check=False).returncode
+        status = beside.wait() or status
+        said.seek(0)
+        shutil.copyfileobj(said, sys.stdout.buffer)
+    return status
 
 
 def lint(root: Path) -> int:

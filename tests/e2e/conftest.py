@@ -46,6 +46,13 @@ def repository() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def built() -> Iterator[str]:
+    """The URL of the app from dist/ alone, for what takes long, and is as likely to break there."""
+    with _serving(*SITES["dist"], isolate=True) as url:
+        yield url
+
+
 @pytest.fixture
 def plain_site() -> Iterator[str]:
     """The app on a host that sends no isolation headers, as most static hosts are."""

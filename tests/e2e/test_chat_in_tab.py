@@ -88,8 +88,8 @@ def test_an_answer_cut_short_by_a_reload_keeps_its_text(repository: str, open_ap
     assert len(answer.locator("[data-part=text]").inner_text().split()) >= 8
 
 
-def test_a_model_in_the_tab_is_loaded_unloaded_and_deleted(site: str, open_app: OpenApp):
-    app = open_app(site, route="#/models")
+def test_a_model_in_the_tab_is_loaded_unloaded_and_deleted(built: str, open_app: OpenApp):
+    app = open_app(built, route="#/models")
     app.page.get_by_role("button", name="Get the starter model").click()
     row = app.row(MODEL.name)
     expect(row).to_contain_text("98.4 MB")

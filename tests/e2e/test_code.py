@@ -145,8 +145,8 @@ def test_a_model_of_a_server_and_its_other_operations(repository: str, open_app:
 
 
 @pytest.mark.model
-def test_a_model_in_the_tab_is_called_by_pages_and_the_playground(site: str, open_app: OpenApp):
-    app = open_app(site)
+def test_a_model_in_the_tab_is_called_by_pages_and_the_playground(built: str, open_app: OpenApp):
+    app = open_app(built)
     app.add_starter()
     app.visit("Models")
     app.row("SmolLM2").get_by_role("button", name="Copy as code").click()
@@ -157,7 +157,7 @@ def test_a_model_in_the_tab_is_called_by_pages_and_the_playground(site: str, ope
         ["JavaScript, fetch", "JavaScript, openai", "Python, in the playground", "Python, in the playground, async"]
     )
     expect(dialog).to_contain_text("curl and other programs cannot reach a tab")
-    assert f'fetch("{site}v1/chat/completions"' in copied(app.page, dialog)
+    assert f'fetch("{built}v1/chat/completions"' in copied(app.page, dialog)
     form.select_option("modeltab")
     assert 'for piece in modeltab.stream("in-tab/SmolLM2-135M-Instruct' in copied(app.page, dialog)
     dialog.get_by_role("checkbox", name="Stream the answer").uncheck()

@@ -28,11 +28,10 @@ UPLOAD = """async ([path, name, bytes]) => {
 }"""
 
 
-@pytest.fixture(scope="module", params=["repository", "dist"])
-def beside(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The app with pages beside it."""
-    root, prefix = SITES[request.param]
-    with pages_beside(root, prefix) as url:
+@pytest.fixture(scope="module")
+def beside() -> Iterator[str]:
+    """The built app with pages beside it."""
+    with pages_beside(*SITES["dist"]) as url:
         yield url
 
 

@@ -25,9 +25,9 @@ def scripted(**more) -> ScriptedServer:
     return ScriptedServer(replies | more.get("replies", {}))
 
 
-def test_every_endpoint_through_the_page_with_a_real_model(site: str, open_app: OpenApp, models: Path):
+def test_every_endpoint_through_the_page_with_a_real_model(built: str, open_app: OpenApp, models: Path):
     with local_llm_api(models) as server:
-        app = open_app(site, api=server.url, route="#/connections")
+        app = open_app(built, api=server.url, route="#/connections")
         expect(app.health()).to_have_attribute("data-health", "healthy")
         expect(app.health()).to_contain_text("Local LLM API 1.0.0")
 

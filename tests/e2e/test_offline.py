@@ -169,6 +169,7 @@ def test_a_lost_file_comes_from_the_server_again_or_the_next_load_is_another_ver
 
     app.reload()
     app.page.evaluate(lose)
+    app.page.context.new_cdp_session(app.page).send("Network.clearBrowserCache")  # it is not in the browser's own cache either
     app.visit("Settings")
     server.root = newer(tmp_path / "newer")
     app.page.goto(server.url + "#/settings")

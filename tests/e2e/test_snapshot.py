@@ -157,8 +157,8 @@ def test_where_the_page_has_no_cache_the_app_starts_from_the_modules(
     works(app)
 
 
-def test_after_a_start_from_the_snapshot_the_modules_come_for_tracebacks(site: str, open_app: OpenApp):
-    app = open_app(site, route="#/settings")
+def test_after_a_start_from_the_snapshot_the_modules_come_for_tracebacks(built: str, open_app: OpenApp):
+    app = open_app(built, route="#/settings")
     assert start(app.page) == "fetched snapshot"
     with app.page.expect_response("**/app.zip", timeout=30_000):
         pass
