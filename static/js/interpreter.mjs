@@ -51,7 +51,6 @@ async function fromSnapshot(worker) {
     later("the modules could not be loaded, so errors are told without their lines.", async () =>
       pyodide.FS.writeFile(ARCHIVE, await fetchBytes(archiveURL)),
     );
-    if (kept) worker.terminate();
     return { pyodide, kept };
   } catch (error) {
     console.info("ModelTab: the snapshot cannot be used, so the start takes longer.", error);
@@ -76,7 +75,7 @@ async function start() {
   const { pyodide, kept } = (worker && (await fromSnapshot(worker))) ?? (await fromModules());
   if (worker && !kept && !navigator.connection?.saveData) {
     later("the snapshot is not kept, so the next start takes longer.", () => ask(worker, { keep: true, app: appURL }));
-  }
+  } else worker?.terminate();
   return pyodide;
 }
 

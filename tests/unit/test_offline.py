@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from modeltab.actions import offline
+from modeltab.actions.offline_copy import OfflineCopy
 from modeltab.domain.errors import ModelTabError
 from modeltab.state.machine import Offline
 from modeltab.state.records import config_from_json, config_to_json
@@ -19,7 +20,7 @@ from tests.unit.rig import Rig
 FACTS = Offline("abc123", 33_500_000, possible=True)
 
 
-class FakeCopy:
+class FakeCopy(OfflineCopy):
     """Notes what is asked of it. `gate`, when it is given, holds `keep` until it is set; `fails` ends that."""
 
     name = "modeltab-copy / abc123"

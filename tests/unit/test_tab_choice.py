@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +95,14 @@ def test_what_a_request_has_that_only_the_server_does_is_told(body: dict[str, An
 @pytest.mark.parametrize("body", [{"messages": HI, "temperature": 1, "return_progress": True}, {"prompt": "Hi", "seed": 1}])
 def test_a_plain_request_is_for_the_quick_build(body):
     assert why_not_request(body) == ""
+
+
+def test_the_builds_are_called_what_is_installed():
+    root = Path(__file__).parents[2]
+    installed = json.loads((root / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    source = root / "src" / "modeltab"
+    main, engine = ((source / name).read_text(encoding="utf-8") for name in ("main.py", "browser/main_engine.py"))
+    assert f'name = "wllama {installed["@wllama/wllama"]}"' in engine
+    for version in ("2-3", "2-4"):
+        number = installed[f"wllama-{version}"].rpartition("@")[2]
+        assert f'QuickEngine("{number}", WLLAMA_{version.replace("-", "_")})' in main

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from modeltab.actions.code_ports import CodeParts
 from modeltab.actions.door import Door, NoDoor, RunningCall
-from modeltab.actions.offline_copy import NoCopy, OfflineCopy
+from modeltab.actions.offline_copy import OfflineCopy
 from modeltab.actions.ports import (
     ComparisonRecords,
     ConfigRecord,
@@ -169,7 +169,7 @@ class App:
         self.waiting_for_unlock: list[asyncio.Future[bool]] = []
         self.tabs: Tabs = Alone()
         self.door: Door = NoDoor()
-        self.copy: OfflineCopy = NoCopy()
+        self.copy = OfflineCopy()
         self.calls: dict[str, RunningCall] = {}
         self.allowed_once: set[tuple[str, str]] = set()
         self.watched: set[str] = set()

@@ -1,14 +1,12 @@
 """What the builds of llama.cpp in the tab have in common, and what they run on."""
 
-import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import js
 from pyodide.ffi import JsException, to_js
 
 from modeltab.browser.files import BrowserFile
-from modeltab.browser.interop import to_object
 from modeltab.browser.local_storage import LocalStorage
 from modeltab.domain.errors import EngineFailed, ModelTabError
 from modeltab.files.fit import COMPAT_HEAP_LIMIT, HEAP_LIMIT
@@ -17,38 +15,12 @@ from modeltab.providers.tab_engines import EngineDied, Machine
 from modeltab.providers.tab_threads import MOST_THREADS, Calibration, calibration_from_json, calibration_to_json
 from modeltab.state.machine import Device
 
-#: Seconds until Python looks for the first token, and for more. The engine computes on the cores that Python and the
-#: drawing run on, and its threads wait for each other, so whatever else runs holds all of them up: looking and drawing
-#: twelve times a second cost a tenth of the speed on two cores.
-FIRST_LOOK = 0.1
-LATER_LOOKS = 0.5
 #: What WebAssembly and emscripten say when a program has come to its end, rather than refused a request.
 _BROKEN = ("abort", "memory", "alloc", "unreachable", "out of bounds", "signature mismatch")
 #: So many models' measurements are kept.
 _MOST_KEPT = 64
 #: The smallest module with a 64-bit memory: a header, and a memory section with one memory of one page.
 _MEMORY64_MODULE = b"\0asm\1\0\0\0" + bytes((5, 3, 1, 4, 1))
-
-
-class Pending:
-    """What waits for a worker. A worker that is ended never settles its promises, so `drop` cancels the waiting."""
-
-    def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[Any]] = set()
-
-    async def wait(self, work: Awaitable[Any]) -> Any:
-        """The result. :raises asyncio.CancelledError: when it is dropped."""
-        future = asyncio.ensure_future(work)
-        self._waiting.add(future)
-        try:
-            return await future
-        finally:
-            self._waiting.discard(future)
-
-    def drop(self) -> None:
-        """Wait for nothing any more."""
-        for future in tuple(self._waiting):
-            future.cancel()
 
 
 class LocalCalibrations:
@@ -105,14 +77,6 @@ async def has_gpu() -> bool:
 def has_memory64() -> bool:
     """Whether WebAssembly has 64-bit memories here: then the engine's main build runs, else the one for other browsers."""
     return bool(js.WebAssembly.validate(to_js(_MEMORY64_MODULE)))
-
-
-def config(quiet: Any) -> Any:
-    """wllama's settings. Its errors reach the person as ours, so in the console they are only warnings."""
-    settings = to_object({"suppressNativeLog": True})
-    settings.logger = js.Object.assign(js.Object.new(), quiet)
-    settings.logger.error = js.console.warn
-    return settings
 
 
 def listed(*items: Any) -> Any:

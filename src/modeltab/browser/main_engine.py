@@ -1,17 +1,13 @@
 """The build for everything: wllama 3, which is llama.cpp's server in a worker of its own, with WebGPU where there is a GPU."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from typing import Any
 
 import js
 from pyodide.ffi import JsException, create_proxy
 
 from modeltab.browser.engine import (
-    FIRST_LOOK,
-    LATER_LOOKS,
-    Pending,
-    config,
     generation_error,
     handles_of,
     listed,
@@ -27,8 +23,34 @@ from modeltab.providers.tab_threads import Speed
 WLLAMA = "./static/vendor/wllama/index.js"
 WASM = "./static/vendor/wllama/wllama.wasm"
 COMPAT = {"worker": "./static/vendor/wllama/compat/wllama.js", "wasm": "./static/vendor/wllama/compat/wllama.wasm"}
+#: Seconds until Python looks for the first token, and for more. The engine computes on the cores that Python and the
+#: drawing run on, and its threads wait for each other, so whatever else runs holds all of them up: looking and drawing
+#: twelve times a second cost a tenth of the speed on two cores.
+_FIRST_LOOK = 0.1
+_LATER_LOOKS = 0.5
 #: What is read and written to see how quick it is.
 _SAMPLE = {"prompt": "The quick brown fox jumps over the lazy dog. " * 3, "max_tokens": 8, "temperature": 0}
+
+
+class _Pending:
+    """What waits for a worker. A worker that is ended never settles its promises, so `drop` cancels the waiting."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Future[Any]] = set()
+
+    async def wait(self, work: Awaitable[Any]) -> Any:
+        """The result. :raises asyncio.CancelledError: when it is dropped."""
+        future = asyncio.ensure_future(work)
+        self._waiting.add(future)
+        try:
+            return await future
+        finally:
+            self._waiting.discard(future)
+
+    def drop(self) -> None:
+        """Wait for nothing any more."""
+        for future in tuple(self._waiting):
+            future.cancel()
 
 
 class MainEngine:
@@ -38,7 +60,7 @@ class MainEngine:
 
     def __init__(self) -> None:
         self._wllama: Any = None
-        self._pending = Pending()
+        self._pending = _Pending()
         self._work: asyncio.Future[str | None] | None = None
 
     async def load(self, files: Sequence[ModelFile], name: str, setup: Setup, on_fraction: OnFraction) -> Context:
@@ -47,7 +69,7 @@ class MainEngine:
         library = await module(WLLAMA)
         self._wllama = wllama = library.Wllama.new(
             to_object({"default": absolute(WASM)}),
-            config(library.LoggerWithoutDebug),
+            _config(library.LoggerWithoutDebug),
         )
         # For browsers without memory64 and JSPI. Named here because the library's own default fetches it from a CDN.
         wllama.setCompat(to_object({name: absolute(path) for name, path in COMPAT.items()}))
@@ -125,13 +147,13 @@ class MainEngine:
         options.onData = chunks.push.bind(chunks)
         options.abortSignal = controller.signal
         self._work = work = asyncio.ensure_future(self._run(self._work, method, options))
-        pause = FIRST_LOOK
+        pause = _FIRST_LOOK
         try:
             while not work.done() or chunks.length:
                 await asyncio.wait([work], timeout=pause)
                 for chunk in from_object(chunks.splice(0)):
                     if any(choice.get("text") or choice.get("delta", {}).get("content") for choice in chunk.get("choices", ())):
-                        pause = LATER_LOOKS
+                        pause = _LATER_LOOKS
                     yield chunk
             if work.cancelled():
                 raise EngineFailed("The model was unloaded while it was answering.", "Send the message again.")
@@ -151,6 +173,14 @@ class MainEngine:
         except JsException as error:
             return error_text(error)
         return None
+
+
+def _config(quiet: Any) -> Any:
+    """wllama's settings. Its errors reach the person as ours, so in the console they are only warnings."""
+    settings = to_object({"suppressNativeLog": True})
+    settings.logger = js.Object.assign(js.Object.new(), quiet)
+    settings.logger.error = js.console.warn
+    return settings
 
 
 def _count_reads(handles: Sequence[Any], on_fraction: OnFraction) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import js
 from pyodide.ffi import JsException, create_proxy
 
+from modeltab.actions.offline_copy import OfflineCopy
 from modeltab.browser.interop import absolute, error_text, to_object
 from modeltab.domain.errors import ModelTabError
 from modeltab.state.machine import Offline
@@ -24,7 +25,7 @@ TAKE_OVER_WITHIN_S = 10
 SETTLED_AFTER_S = 1
 
 
-class BrowserOfflineCopy:
+class BrowserOfflineCopy(OfflineCopy):
     """The copy of this page's version.
 
     :param on_news: told "new" or "incomplete": see `Offline`.

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from modeltab.providers.base import Json
 from modeltab.providers.tab_engines import Reading, Written
+from modeltab.providers.think_tags import OPEN, overlap
 
 #: Parameters of the sampler by the server's names. Nothing else of the server's has the same meaning in both.
 _NUMBERS = {
@@ -40,8 +41,6 @@ _WITHOUT_EFFECT: Mapping[str, tuple[Json, ...]] = {
     "stream_options": ({"include_usage": True}, {"include_usage": False}, None),
     "timings_per_token": (False,),
 }
-#: Reasoning that a prompt has begun: the answer goes on inside the tag.
-_THINK = "<think>"
 
 
 class Plan(NamedTuple):
@@ -102,7 +101,7 @@ def template_context(body: Mapping[str, Any], bos: str, eos: str) -> tuple[dict[
 
 def begins_inside(prompt: str) -> bool:
     """Whether a prompt has opened reasoning, as some templates do: then the answer has only the tag that closes it."""
-    return prompt.rstrip().endswith(_THINK)
+    return prompt.rstrip().endswith(OPEN)
 
 
 async def chunks(
@@ -113,7 +112,7 @@ async def chunks(
     :param inside: whether the prompt has opened reasoning, which is told like any other.
     """
     if inside:
-        yield _chunk(_THINK, chat)
+        yield _chunk(OPEN, chat)
     text = _Stops(stops)
     reading = Reading(0, 0, 0, 0.0)
     async with aclosing(steps):
@@ -147,17 +146,12 @@ class _Stops:
         if places:
             self.hit, self._held = True, ""
             return held[: min(places)]
-        keep = max((_overlap(held, stop) for stop in self._stops), default=0)
+        keep = max((overlap(held, stop) for stop in self._stops), default=0)
         self._held = held[len(held) - keep :]
         return held[: len(held) - keep]
 
     def rest(self) -> str:
         return self._held
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many of the last characters of a text are the first ones of a stop string."""
-    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def _chunk(text: str, chat: bool, **more: Json) -> Json:

@@ -6,7 +6,7 @@ later one is something the model writes about.
 
 from modeltab.domain.requests import Event, ReasoningDelta, TextDelta
 
-_OPEN = "<think>"
+OPEN = "<think>"
 _CLOSE = "</think>"
 
 
@@ -44,9 +44,9 @@ class ThinkTags:
 
     def _look_for_opening(self) -> None:
         begun = self._held.lstrip()
-        if begun.startswith(_OPEN):
-            self._held, self._state = begun[len(_OPEN) :].lstrip(), "inside"
-        elif not _OPEN.startswith(begun):
+        if begun.startswith(OPEN):
+            self._held, self._state = begun[len(OPEN) :].lstrip(), "inside"
+        elif not OPEN.startswith(begun):
             self._state = "after"
 
     def _reasoning(self) -> list[Event]:
@@ -58,8 +58,13 @@ class ThinkTags:
             self._held, self._state = answer, "closed"
         else:
             # The last characters may be the beginning of the closing tag, or the white space before it.
-            tail = next((n for n in range(len(_CLOSE) - 1, 0, -1) if reasoning.endswith(_CLOSE[:n])), 0)
+            tail = overlap(reasoning, _CLOSE)
             sure = len(reasoning[: len(reasoning) - tail].rstrip())
             self._held = reasoning[sure:]
         self._begun = self._begun or sure > 0
         return [ReasoningDelta(reasoning[:sure])] if sure else []
+
+
+def overlap(text: str, word: str) -> int:
+    """How many of the last characters of a text may be the beginning of a word that is not complete yet."""
+    return next((n for n in range(min(len(word) - 1, len(text)), 0, -1) if text.endswith(word[:n])), 0)
