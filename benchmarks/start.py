@@ -55,8 +55,8 @@ lets files be kept that have a hash in their name or folder; bytes are counted o
 `data-state=ready` here, a message box that takes a text there. Cold is a new profile in a newly started browser; warm a new
 tab of one that has opened the page {FILLING} times. The first visit is over when nothing has been sent for {QUIET:.0f} s;
 the service workers of both have fetched what they keep by then. No model is fetched. The slow line is Chromium's own
-emulation of 20 Mbit/s and 40 ms. It does not reach the requests of workers: ModelTab's snapshot, which one brings, comes at full
-speed there, though it is counted, so that row is not what a person with such a line would see."""
+emulation of 20 Mbit/s and 40 ms. It does not reach the requests of workers: ModelTab's snapshot, which one brings, comes
+at full speed there, though it is counted, so that row is not what a person with such a line would see."""
 
 
 class Visit(NamedTuple):
