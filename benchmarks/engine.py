@@ -217,10 +217,11 @@ after a short message and its answer, so that all is compiled and warm. Each run
 for it. Threads: {threads}; ModelTab takes as many as it measures to be best, which its first load, told here, includes.
 Its figures are those that it shows below the answer. It shows no speed for the prompt: that is the prompt's tokens by the
 time to the first token that it showed, which is longer than reading took, without the {shared} tokens that the template
-puts before every message, which it may have had in its cache. The others' are llama.cpp's own timings. Load: ModelTab's from the click on Load until the page says
-so, the file being in the browser's storage; wllama's is `loadModel` with the file in memory; the native one's is from the
-start of its process (Python) until it answers. Memory: of ModelTab and wllama the private memory of the page's process
-after the answer, of the native one its resident memory, the model's mapped file included."""
+puts before every message, which it may have had in its cache. The others' are llama.cpp's own timings.
+Load: ModelTab's from the click on Load until the page says so, the file being in the browser's storage; wllama's is
+`loadModel` with the file in memory; the native one's is from the start of its process (Python) until it answers. Memory: of
+ModelTab and wllama the private memory of the page's process after the answer, of the native one its resident memory, the
+model's mapped file included."""
     return Section(
         "Engine",
         method,
