@@ -8,6 +8,7 @@ import json
 import mimetypes
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -42,28 +43,69 @@ class Counter:
             self.bytes += count
 
 
+class Line:
+    """What lies between a host and its visitor: all connections share it.
+
+    :param bits: that it carries in a second.
+    :param delay: seconds from a question to the first byte of its answer, and to open a connection.
+    """
+
+    PIECE = 16 * 1024
+
+    def __init__(self, bits: float, delay: float) -> None:
+        self.delay = delay
+        self._bytes = bits / 8
+        self._is_free_at = 0.0
+        self._lock = threading.Lock()
+
+    def carry(self, count: int) -> None:
+        """Wait as long as so many bytes take, after what is on its way already."""
+        with self._lock:
+            self._is_free_at = max(self._is_free_at, time.monotonic()) + count / self._bytes
+            is_there_at = self._is_free_at
+        time.sleep(max(0.0, is_there_at - time.monotonic()))
+
+
 class _CountedSocket(socket.socket):
     """A connection whose bytes are counted as they go out."""
 
     counter: Counter
+    line: Line | None
+    _waits = 2  # to be opened, and to be asked
+
+    def recv_into(self, *arguments: Any) -> int:
+        """Hear, which is what an answer's delay begins with."""
+        count = super().recv_into(*arguments)
+        self._waits = max(self._waits, 1)
+        return count
 
     def sendall(self, data: Any, *flags: int) -> None:
         """Count, and send."""
         self.counter.add(len(data))  # first, so that who has read an answer finds it counted
-        super().sendall(data, *flags)
+        if self.line is None:
+            super().sendall(data, *flags)
+            return
+        time.sleep(self.line.delay * self._waits)
+        self._waits = 0
+        whole = memoryview(data)
+        for start in range(0, len(whole), Line.PIECE):
+            piece = whole[start : start + Line.PIECE]
+            self.line.carry(len(piece))
+            super().sendall(piece, *flags)
 
 
 class CountingServer(ThreadingHTTPServer):
-    """A server that counts what it sends."""
+    """A server that counts what it sends. `line`: what its next connections go over."""
 
     daemon_threads = True
     counter: Counter
+    line: Line | None = None
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The next connection."""
         connection, address = super().get_request()
         counted = _CountedSocket(connection.family, connection.type, connection.proto, connection.detach())
-        counted.counter = self.counter
+        counted.counter, counted.line = self.counter, self.line
         return counted, address
 
 

@@ -19,7 +19,7 @@ from peers import API, LlamaUi, llama_ui
 from playwright.sync_api import BrowserContext, Page, Playwright, sync_playwright
 
 from benchmarks.figures import OURS, Measured, Section, ratio
-from benchmarks.hosting import CountedSite, CountingServer, PeerServer, running
+from benchmarks.hosting import CountedSite, CountingServer, Line, PeerServer, running
 from benchmarks.report import section_text
 from tools.chromium import chromium, launch_arguments
 
@@ -42,21 +42,20 @@ PAINT = """() => new Promise((resolve) => new PerformanceObserver((list) => {
   const [entry] = list.getEntriesByName("first-contentful-paint");
   if (entry) resolve(entry.startTime);
 }).observe({ type: "paint", buffered: true }))"""
-#: As a line of 20 Mbit/s with 40 ms does, to DevTools.
-SLOW_LINE = {"offline": False, "latency": 40, "downloadThroughput": 20e6 / 8, "uploadThroughput": 20e6 / 8}
+SLOW_LINE = {"bits": 20e6, "delay": 0.04}
 #: Visits before the warm ones: caches, compiled code among them, fill over the first few.
 FILLING = 3
-#: Seconds after which a page is taken for done: ModelTab keeps its snapshot five seconds after its start.
-SETTLED = 7.0
-#: Seconds without a byte after which a first visit is over.
-QUIET = 4.0
+#: Seconds after which a page is taken for done: ModelTab keeps its snapshot after 5, and itself for offline use after 10.
+SETTLED = 15.0
+#: Seconds without a byte after which a first visit is over: ModelTab is still for 10 before it fetches for offline use.
+QUIET = 13.0
 METHOD = f"""Both are served by a host on this machine that sends what was compressed beforehand (brotli, quality 11) and
 lets files be kept that have a hash in their name or folder; bytes are counted on its sockets, heads included. Usable:
 `data-state=ready` here, a message box that takes a text there. Cold is a new profile in a newly started browser; warm a new
-tab of one that has opened the page {FILLING} times. The first visit is over when nothing has been sent for {QUIET:.0f} s;
-the service workers of both have fetched what they keep by then. No model is fetched. The slow line is Chromium's own
-emulation of 20 Mbit/s and 40 ms. It does not reach the requests of workers: ModelTab's snapshot, which one brings, comes
-at full speed there, though it is counted, so that row is not what a person with such a line would see."""
+tab of one that has opened the page {FILLING} times, for {SETTLED:.0f} s each, so that both have kept what they keep for
+themselves: a service worker answers then. The first visit is over when nothing has been sent for {QUIET:.0f} s; the
+service workers of both have fetched what they keep for offline use by then. No model is fetched. The slow line is made by
+the host: 20 Mbit/s for all connections together, 40 ms to open one, and 40 ms until an answer begins."""
 
 
 class Visit(NamedTuple):
@@ -95,14 +94,10 @@ def profile(playwright: Playwright) -> Iterator[BrowserContext]:
         context.close()
 
 
-def visit(context: BrowserContext, site: Site, line: dict[str, float] | None = None, whole: bool = False) -> Visit:
-    """Open the page in a new tab. `line`: what DevTools are told of it; `whole`: wait for the visit's last byte."""
+def visit(context: BrowserContext, site: Site, whole: bool = False) -> Visit:
+    """Open the page in a new tab. `whole`: wait for the visit's last byte."""
     page = context.new_page()
     page.add_init_script(WATCH.replace("CONDITION", site.condition))
-    if line:
-        session = context.new_cdp_session(page)
-        session.send("Network.enable")
-        session.send("Network.emulateNetworkConditions", line)
     before = site.server.counter.bytes
     page.goto(site.url, wait_until="commit")
     usable = page.evaluate("() => globalThis.benchmarkUsable")
@@ -150,8 +145,10 @@ def measure(playwright: Playwright, rounds: int, say: Callable[[str], None]) -> 
             for site in both:
                 with profile(playwright) as context:
                     cold.setdefault(site.name, []).append(visit(context, site, whole=number == 0))
+                site.server.line = Line(**SLOW_LINE)
                 with profile(playwright) as context:
-                    slow.setdefault(site.name, []).append(visit(context, site, SLOW_LINE))
+                    slow.setdefault(site.name, []).append(visit(context, site))
+                site.server.line = None
             say(f"cold visits, round {number + 1} of {rounds} done")
     return section(warm, cold, slow)
 

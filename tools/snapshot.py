@@ -1,6 +1,7 @@
 """Python's memory with the whole app imported, static/snapshot.bin.gz, which a start in the browser takes up from.
 
-In front of the memory is the SHA-256 of the app archive that was imported: static/js/snapshot_worker.js takes no other.
+In front of the memory are the SHA-256 of the app archive that was imported (static/js/snapshot_worker.js takes no other) and
+the memory's length, as 4 bytes, the lowest first: Pyodide begins with that before the memory has arrived.
 """
 
 import ast
@@ -38,9 +39,10 @@ def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:
             "The snapshot of the app could not be made.",
             "The lines above say why. A module that needs a browser while it is imported must import that later.",
         )
-    content = hashlib.sha256(archive.read_bytes()).digest() + memory.read_bytes()
+    content = memory.read_bytes()
+    head = hashlib.sha256(archive.read_bytes()).digest() + len(content).to_bytes(4, "little")
     # No time in it: the same memory is the same file.
-    (root / SNAPSHOT).write_bytes(gzip.compress(content, 9, mtime=0))
+    (root / SNAPSHOT).write_bytes(gzip.compress(head + content, 9, mtime=0))
     memory.unlink()
 
 

@@ -136,6 +136,47 @@
     if (lines[event.detail]) text("boot-line", lines[event.detail]);
   });
 
+  // What takes longest begins here, before the modules: interpreter.mjs takes both over.
+  // Pyodide's program. A host that does not know what .wasm is has it compiled as well, only later.
+  boot.program = fetch(folder + "vendor/pyodide/pyodide.asm.wasm", { credentials: "same-origin" }).then(function (response) {
+    var isKnown = (response.headers.get("content-type") || "").split(";")[0] === "application/wasm";
+    return isKnown ? WebAssembly.compileStreaming(response) : response.arrayBuffer().then(function (bytes) { return WebAssembly.compile(bytes); });
+  });
+  boot.program.catch(function () {}); // reported by interpreter.mjs
+
+  // The snapshot of Python's memory, with what it can be checked and unpacked with: a page that did not come over TLS lacks that.
+  if (window.crypto && window.crypto.subtle && window.DecompressionStream) {
+    boot.snapshot = bring(new Worker(folder + "js/snapshot_worker.js"), folder !== "static/");
+  }
+
+  // `length`: a promise of how large the memory is, as soon as that is known; `brought`: one of {memory?, kept}. `isBuilt`: the folder
+  // is named by the app's content, so that whatever is in it fits.
+  function bring(worker, isBuilt) {
+    function address(name) { return new URL(name, document.baseURI).href; }
+    var snapshot = { worker: worker };
+    snapshot.request = {
+      url: address(folder + "snapshot.bin.gz"),
+      archive: isBuilt ? undefined : address(folder + "app.zip"),
+      saveData: !!(navigator.connection && navigator.connection.saveData)
+    };
+    snapshot.length = new Promise(function (isKnown) {
+      snapshot.brought = new Promise(function (isThere, fails) {
+        worker.onmessage = function (event) {
+          if (event.data.error) fails(new Error(event.data.error));
+          else if (event.data.length) isKnown(event.data.length);
+          else isThere(event.data);
+        };
+        worker.onerror = function (event) {
+          event.preventDefault(); // or it were an error of the page
+          fails(new Error(event.message || "the worker could not be loaded"));
+        };
+      });
+    });
+    snapshot.brought.catch(function () {}); // reported by interpreter.mjs
+    worker.postMessage(snapshot.request);
+    return snapshot;
+  }
+
   // Threads for a model in the tab need a cross-origin isolated page. A host that sends the headers needs nothing; for
   // every other, the service worker adds them, from the next load on. That load is made at once where nothing is lost.
   if (!window.crossOriginIsolated && window.isSecureContext && navigator.serviceWorker) {

@@ -8,15 +8,15 @@
 // the standard library does not, for it imports by itself (a codec, a calendar) when nobody expects it.
 // Whatever is wrong with it (another version of the app, storage refused, a Pyodide that cannot take it, a slow line)
 // costs that gain and nothing else: the start is then from the modules.
-import { loadPyodide as load } from "../vendor/pyodide/pyodide.mjs";
+import { loadPyodide as loadFromAddress } from "../vendor/pyodide/pyodide.mjs";
 
 const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
+const PROGRAM = `${indexURL}pyodide.asm.wasm`;
 const archiveURL = new URL("../app.zip", import.meta.url).href;
-const snapshotURL = new URL("../snapshot.bin.gz", import.meta.url).href;
 const appURL = new URL("./", document.baseURI).href; // an older version of it has its snapshot in another folder
 const ARCHIVE = "/lib/modeltab.zip";
-const isBuilt = document.documentElement.dataset.static !== "static"; // then its folder names the app's content, and all fits
 const LATER_MS = 5000; // when the page has done what it begins with
+const boot = globalThis.modeltabBoot;
 
 async function fetchBytes(url) {
   const response = await fetch(url, { credentials: "same-origin" });
@@ -24,33 +24,56 @@ async function fetchBytes(url) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-function later(what, work) {
-  setTimeout(() => work().catch((error) => console.info(`ModelTab: ${what}`, error)), LATER_MS);
-}
-
-// Asks the worker once; {memory, kept}.
-function ask(worker, message) {
-  return new Promise((resolve, reject) => {
-    worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data));
-    worker.onerror = (event) => {
-      event.preventDefault(); // or it were an error of the page
-      reject(new Error(event.message ?? "the worker could not be loaded"));
-    };
-    worker.postMessage({ url: snapshotURL, archive: isBuilt ? undefined : archiveURL, ...message });
-  });
-}
-
-async function fromSnapshot(worker) {
+async function bringModules(pyodide) {
   try {
-    const brought = ask(worker, { saveData: Boolean(navigator.connection?.saveData) });
+    pyodide.FS.writeFile(ARCHIVE, await fetchBytes(archiveURL));
+  } catch (error) {
+    console.info("ModelTab: the modules could not be loaded, so errors are told without their lines.", error);
+  }
+}
+
+// Pyodide fetches its program and compiles it when it comes to it. boot.js has begun that long before, and Pyodide has no option
+// that would take it: so while it loads, these two calls of its are answered with that.
+async function load(options) {
+  const { fetch } = globalThis;
+  const { instantiateStreaming } = WebAssembly;
+  globalThis.fetch = (url, ...others) => (String(url) === PROGRAM ? Promise.resolve(new Response()) : fetch(url, ...others));
+  WebAssembly.instantiateStreaming = async (_, imports) => {
+    const module = await boot.program;
+    return { module, instance: await WebAssembly.instantiate(module, imports) };
+  };
+  const failure = new Promise((_, reject) => boot.program.catch(reject)); // Pyodide itself would only say it, and wait
+  try {
+    return await Promise.race([loadFromAddress({ indexURL, ...options }), failure]);
+  } finally {
+    Object.assign(globalThis, { fetch });
+    Object.assign(WebAssembly, { instantiateStreaming });
+  }
+}
+
+async function createModule(settings) {
+  const { default: create } = await import("../vendor/pyodide/pyodide.asm.mjs");
+  return create(settings);
+}
+
+async function fromSnapshot({ length, brought }) {
+  try {
     const memory = brought.then(({ memory }) => memory ?? Promise.reject(new Error("there is none that fits")));
-    const pyodide = await load({ indexURL, _loadSnapshot: memory });
+    const pyodide = await load({
+      // Pyodide waits for the snapshot before it does anything else, though it needs no more at first than how large it is.
+      _loadSnapshot: Promise.race([length, memory.then(({ length }) => length)]).then((size) => new Uint8Array(size)),
+      async createPyodideModule(settings) {
+        const module = await createModule(settings);
+        const { restoreSnapshot } = settings.API;
+        const snapshot = await memory;
+        settings.API.restoreSnapshot = () => restoreSnapshot(snapshot);
+        return module;
+      },
+    });
     pyodide.runPython("import random; random.seed()"); // or every start would draw the same numbers
     const { kept } = await brought;
     document.documentElement.setAttribute("data-start", kept ? "kept snapshot" : "fetched snapshot");
-    later("the modules could not be loaded, so errors are told without their lines.", async () =>
-      pyodide.FS.writeFile(ARCHIVE, await fetchBytes(archiveURL)),
-    );
+    setTimeout(bringModules, LATER_MS, pyodide);
     return { pyodide, kept };
   } catch (error) {
     console.info("ModelTab: the snapshot cannot be used, so the start takes longer.", error);
@@ -61,7 +84,7 @@ async function fromSnapshot(worker) {
 async function fromModules() {
   const archive = fetchBytes(archiveURL);
   archive.catch(() => {}); // its failure is reported where it is awaited, below
-  const pyodide = await load({ indexURL });
+  const pyodide = await load({});
   pyodide.FS.writeFile(ARCHIVE, await archive);
   pyodide.runPython(`import sys; sys.path.insert(0, '${ARCHIVE}')`);
   document.documentElement.setAttribute("data-start", "modules");
@@ -69,12 +92,12 @@ async function fromModules() {
 }
 
 async function start() {
-  // Without these there is nothing to check or keep a snapshot with: a page that did not come over TLS.
-  const canKeep = Boolean(globalThis.caches && globalThis.crypto?.subtle && globalThis.DecompressionStream);
-  const worker = canKeep ? new Worker(new URL("snapshot_worker.js", import.meta.url)) : undefined;
-  const { pyodide, kept } = (worker && (await fromSnapshot(worker))) ?? (await fromModules());
-  if (worker && !kept && !navigator.connection?.saveData) {
-    later("the snapshot is not kept, so the next start takes longer.", () => ask(worker, { keep: true, app: appURL }));
+  const { snapshot } = boot;
+  const { pyodide, kept } = (snapshot && (await fromSnapshot(snapshot))) ?? (await fromModules());
+  const { worker, request } = snapshot ?? {};
+  if (worker && !kept && !request.saveData) {
+    worker.onmessage = ({ data }) => console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", data.error);
+    setTimeout(() => worker.postMessage({ ...request, keep: true, app: appURL }), LATER_MS);
   } else worker?.terminate();
   return pyodide;
 }
@@ -89,7 +112,7 @@ export async function loadPyodide({ stdout, stderr }) {
     if (stderr) pyodide.setStderr({ batched: stderr });
     return pyodide;
   } catch (error) {
-    globalThis.modeltabBoot.fail(
+    boot.fail(
       "A part of the app could not be loaded.",
       "Check that the whole folder is there (python run.py makes it), that the server is still running, then try again.",
       String(error),

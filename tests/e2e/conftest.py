@@ -196,6 +196,24 @@ def until(page: Page, ask: str, arg: Any = None) -> None:
     )
 
 
+#: The sizes of the kept snapshots (static/js/snapshot_worker.js): one that is being written has its first bytes last.
+KEPT = """async () => {
+  const root = await navigator.storage.getDirectory();
+  const sizes = [];
+  for await (const handle of (await root.getDirectoryHandle("snapshot", { create: true })).values()) {
+    const file = await handle.getFile();
+    const head = new Uint8Array(await file.slice(0, 36).arrayBuffer());
+    if (head.some(Boolean)) sizes.push(file.size);
+  }
+  return sizes;
+}"""
+
+
+def wait_until_kept(page: Page) -> None:
+    """Wait until the unpacked snapshot is in the browser's storage."""
+    until(page, f"async () => (await ({KEPT})()).some((size) => size > 1e6)")
+
+
 @pytest.fixture
 def open_app(context: BrowserContext, errors: ErrorLog) -> OpenApp:
     """Opens the app at a URL. `api`: the Local LLM API that it is connected to, None for none at all; then parameters."""

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.e2e.conftest import ROOT, App, OpenApp, until
+from tests.e2e.conftest import ROOT, App, OpenApp, until, wait_until_kept
 from tests.servers.scripted import ScriptedServer, json_reply
 from tools.offline import add_offline_copy
 from tools.serve import SiteServer, make_server
@@ -84,7 +84,7 @@ def shows_editor(app: App) -> None:
 def test_after_one_visit_the_app_starts_and_a_model_answers_without_a_network(app: App, context: BrowserContext):
     app.visit("Chat")
     app.add_starter()
-    until(app.page, "async () => (await (await caches.open('modeltab-snapshot')).keys()).length")
+    wait_until_kept(app.page)
     context.set_offline(True)
     app.reload()
     assert app.page.locator("html").get_attribute("data-start") == "kept snapshot"
@@ -93,7 +93,7 @@ def test_after_one_visit_the_app_starts_and_a_model_answers_without_a_network(ap
     expect(answer).to_have_attribute("data-status", "done", timeout=60_000)
     expect(answer.locator("[data-part=text]")).to_contain_text("Paris")
     shows_editor(app)
-    app.page.evaluate("() => caches.delete('modeltab-snapshot')")
+    app.page.evaluate("async () => (await navigator.storage.getDirectory()).removeEntry('snapshot', { recursive: true })")
     app.reload()
     assert app.page.locator("html").get_attribute("data-start") == "modules"
     expect(app.page.get_by_role("textbox", name="Code")).to_be_visible()

@@ -6,6 +6,7 @@ import js
 from pyodide.ffi import JsException, to_js
 
 from modeltab.browser.interop import error_name, error_text, to_object
+from modeltab.browser.opfs import remove_folder
 from modeltab.domain.errors import StorageFailed, StorageFull
 
 FOLDER = "attachments"
@@ -46,11 +47,7 @@ class OpfsImages:
 
     async def clear(self) -> None:
         """Delete all."""
-        try:
-            root = await js.navigator.storage.getDirectory()
-            await root.removeEntry(FOLDER, to_object({"recursive": True}))
-        except (AttributeError, JsException):
-            return  # there are none
+        await remove_folder(FOLDER)
 
 
 async def _folder() -> Any:

@@ -173,6 +173,13 @@ def _part(name: str, text: str, size: int) -> Unfinished | None:
     return part if received else None
 
 
+async def remove_folder(name: str) -> None:
+    """Delete a folder of the origin's private file system with all that is in it, if there is one."""
+    with contextlib.suppress(AttributeError, JsException):
+        root = await js.navigator.storage.getDirectory()
+        await root.removeEntry(name, to_object({"recursive": True}))
+
+
 async def _directory(name: str) -> Any:
     try:
         root = await js.navigator.storage.getDirectory()

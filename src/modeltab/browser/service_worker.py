@@ -10,11 +10,12 @@ from pyodide.ffi import JsException, create_proxy
 
 from modeltab.actions.offline_copy import OfflineCopy
 from modeltab.browser.interop import absolute, error_text, to_object
+from modeltab.browser.opfs import remove_folder
 from modeltab.domain.errors import ModelTabError
 from modeltab.state.machine import Offline
 
-#: What every cache of the app is called at first: the copies, and the snapshot of static/js/interpreter.mjs.
-CACHES = "modeltab-"
+#: Where static/js/snapshot_worker.js keeps what the app starts from, in the origin's private file system.
+SNAPSHOTS = "snapshot"
 #: The first visit's start is over by then, and so is the visit of somebody who only had a look.
 QUIET_AFTER_S = 10
 #: A browser ends a worker after five minutes of one task. What has arrived by then is not loaded again.
@@ -98,7 +99,9 @@ class BrowserOfflineCopy(OfflineCopy):
             worker = getattr(registration, state, None)
             if worker:
                 await _ask(worker, "drop", TAKE_OVER_WITHIN_S)
-        await _delete(self._copies)
+        for name in await js.caches.keys():
+            if str(name).startswith(self._copies):
+                await js.caches.delete(name)
 
     async def remove(self) -> None:
         """Delete the copy, and the service worker with it."""
@@ -112,8 +115,7 @@ class BrowserOfflineCopy(OfflineCopy):
         """Delete all that is kept of the app's own files."""
         if self.facts().possible:
             await self.drop()
-        if hasattr(js, "caches"):
-            await _delete(CACHES)
+        await remove_folder(SNAPSHOTS)
 
     async def take_over(self) -> None:
         """Let the newer version be what the next load gets, if there is one."""
@@ -173,9 +175,3 @@ async def _ask(worker: Any, task: str, seconds: float) -> str:
 def _settle(future: "asyncio.Future[Any]", value: Any = None) -> None:
     if not future.done():
         future.set_result(value)
-
-
-async def _delete(prefix: str) -> None:
-    for name in await js.caches.keys():
-        if str(name).startswith(prefix):
-            await js.caches.delete(name)
