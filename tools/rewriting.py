@@ -53,10 +53,11 @@ def _resolved(package: str, text: str) -> str:
     return _IMPORT.sub(beside, text)
 
 
-def sandboxed_pyodide(folder: Path) -> str:
+def classic_pyodide(folder: Path) -> str:
     """Return Pyodide, from its folder, as one classic script that imports nothing.
 
-    In a sandbox there is nowhere to import from, and Chromium starts no module worker there. The script defines
+    In the playground's sandbox there is nowhere to import from, and Chromium starts no module worker there; and of a classic
+    script browsers keep what they have compiled, of a module Chromium did not (156, November 2026). The script defines
     `globalThis.loadPyodide`, which wants the options `createPyodideModule` (defined too) and `indexURL`.
 
     Raises:

@@ -17,7 +17,7 @@ from tools.report import Problem, succeeds
 SNAPSHOT = Path("static", "snapshot.bin.gz")
 SCRIPT = Path(__file__).with_name("snapshot_in_pyodide.mjs")
 #: What is there only in a page.
-_IN_PAGES = {"js", "pyscript"}
+_IN_PAGES = {"js"}
 
 
 def make_snapshot(root: Path, library: Path, archive: Path, work: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.report import Problem
-from tools.rewriting import EDITOR_PACKAGES, editor_modules, module_name, sandboxed_pyodide
+from tools.rewriting import EDITOR_PACKAGES, editor_modules, module_name, classic_pyodide
 
 VENDOR_FOLDER = Path("static", "vendor")
 _PACKAGES = Path("node_modules")
@@ -49,7 +49,7 @@ LIBRARIES = (
         "pyodide",
         "pyodide",
         # Not its python_stdlib.zip: ours is compiled (stdlib.py).
-        {"pyodide.mjs": "", "pyodide.asm.mjs": "", "pyodide.asm.wasm": "", "pyodide-lock.json": ""},
+        {"pyodide.asm.wasm": "", "pyodide-lock.json": ""},
     ),
     Library("@wllama/wllama", "wllama", {"esm/index.min.js": "index.js", "esm/wasm/wllama.wasm": ""}),
     # Older versions write quicker on a CPU (src/modeltab/providers/tab_choice.py).
@@ -113,7 +113,7 @@ def copy_libraries(root: Path, stdlib: Path, packages: Path, licences: Mapping[s
     for library in LIBRARIES:
         _copy(library, root / _PACKAGES, partial / library.folder)
     shutil.copyfile(stdlib, partial / "pyodide" / "python_stdlib.zip")
-    (partial / "pyodide" / "sandboxed.js").write_text(sandboxed_pyodide(root / _PACKAGES / "pyodide"), encoding="utf-8")
+    (partial / "pyodide" / "pyodide.js").write_text(classic_pyodide(root / _PACKAGES / "pyodide"), encoding="utf-8")
     _write_editor(root / _PACKAGES, partial / "codemirror")
     _write_packages(packages, licences, partial / "python")
     shutil.rmtree(target, ignore_errors=True)

@@ -136,13 +136,16 @@
     if (lines[event.detail]) text("boot-line", lines[event.detail]);
   });
 
-  // What takes longest begins here, before the modules: interpreter.mjs takes both over.
+  boot.started = new Promise(function (resolve) { boot.start = resolve; }); // of Pyodide
+  boot.started.catch(function () {}); // reported by interpreter.mjs
+
+  // What takes longest begins here, and start.js takes both over.
   // Pyodide's program. A host that does not know what .wasm is has it compiled as well, only later.
   boot.program = fetch(folder + "vendor/pyodide/pyodide.asm.wasm", { credentials: "same-origin" }).then(function (response) {
     var isKnown = (response.headers.get("content-type") || "").split(";")[0] === "application/wasm";
     return isKnown ? WebAssembly.compileStreaming(response) : response.arrayBuffer().then(function (bytes) { return WebAssembly.compile(bytes); });
   });
-  boot.program.catch(function () {}); // reported by interpreter.mjs
+  boot.program.catch(function () {}); // reported by start.js
 
   // The snapshot of Python's memory, with what it can be checked and unpacked with: a page that did not come over TLS lacks that.
   if (window.crypto && window.crypto.subtle && window.DecompressionStream) {
@@ -172,7 +175,7 @@
         };
       });
     });
-    snapshot.brought.catch(function () {}); // reported by interpreter.mjs
+    snapshot.brought.catch(function () {}); // reported by start.js
     worker.postMessage(snapshot.request);
     return snapshot;
   }

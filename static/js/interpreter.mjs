@@ -1,118 +1,18 @@
-// The interpreter that pyscript.toml names. PyScript hands Pyodide no option for the standard library's place, for the
-// app's own archive or for a memory snapshot, so this wrapper does. It has no application logic.
-//
-// The page loads it before PyScript, and it starts Pyodide at once: PyScript, when it is there, gets what has been started.
-//
-// A snapshot is Python's memory with the whole app imported, made at set-up (tools/snapshot.py): a load that begins with it
-// saves Python's own start and every import. The app's modules are then needed for tracebacks alone, so they come afterwards;
-// the standard library does not, for it imports by itself (a codec, a calendar) when nobody expects it.
-// Whatever is wrong with it (another version of the app, storage refused, a Pyodide that cannot take it, a slow line)
-// costs that gain and nothing else: the start is then from the modules.
-import { loadPyodide as loadFromAddress } from "../vendor/pyodide/pyodide.mjs";
+// The interpreter that pyscript.toml names: it hands PyScript the Pyodide that start.js has started. No application logic.
 
-const indexURL = new URL("../vendor/pyodide/", import.meta.url).href;
-const PROGRAM = `${indexURL}pyodide.asm.wasm`;
-const archiveURL = new URL("../app.zip", import.meta.url).href;
-const appURL = new URL("./", document.baseURI).href; // an older version of it has its snapshot in another folder
-const ARCHIVE = "/lib/modeltab.zip";
-const LATER_MS = 5000; // when the page has done what it begins with
-const boot = globalThis.modeltabBoot;
-
-async function fetchBytes(url) {
-  const response = await fetch(url, { credentials: "same-origin" });
-  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-async function bringModules(pyodide) {
-  try {
-    pyodide.FS.writeFile(ARCHIVE, await fetchBytes(archiveURL));
-  } catch (error) {
-    console.info("ModelTab: the modules could not be loaded, so errors are told without their lines.", error);
-  }
-}
-
-// Pyodide fetches its program and compiles it when it comes to it. boot.js has begun that long before, and Pyodide has no option
-// that would take it: so while it loads, these two calls of its are answered with that.
-async function load(options) {
-  const { fetch } = globalThis;
-  const { instantiateStreaming } = WebAssembly;
-  globalThis.fetch = (url, ...others) => (String(url) === PROGRAM ? Promise.resolve(new Response()) : fetch(url, ...others));
-  WebAssembly.instantiateStreaming = async (_, imports) => {
-    const module = await boot.program;
-    return { module, instance: await WebAssembly.instantiate(module, imports) };
-  };
-  const failure = new Promise((_, reject) => boot.program.catch(reject)); // Pyodide itself would only say it, and wait
-  try {
-    return await Promise.race([loadFromAddress({ indexURL, ...options }), failure]);
-  } finally {
-    Object.assign(globalThis, { fetch });
-    Object.assign(WebAssembly, { instantiateStreaming });
-  }
-}
-
-async function createModule(settings) {
-  const { default: create } = await import("../vendor/pyodide/pyodide.asm.mjs");
-  return create(settings);
-}
-
-async function fromSnapshot({ length, brought }) {
-  try {
-    const memory = brought.then(({ memory }) => memory ?? Promise.reject(new Error("there is none that fits")));
-    const pyodide = await load({
-      // Pyodide waits for the snapshot before it does anything else, though it needs no more at first than how large it is.
-      _loadSnapshot: Promise.race([length, memory.then(({ length }) => length)]).then((size) => new Uint8Array(size)),
-      async createPyodideModule(settings) {
-        const module = await createModule(settings);
-        const { restoreSnapshot } = settings.API;
-        const snapshot = await memory;
-        settings.API.restoreSnapshot = () => restoreSnapshot(snapshot);
-        return module;
-      },
-    });
-    pyodide.runPython("import random; random.seed()"); // or every start would draw the same numbers
-    const { kept } = await brought;
-    document.documentElement.setAttribute("data-start", kept ? "kept snapshot" : "fetched snapshot");
-    setTimeout(bringModules, LATER_MS, pyodide);
-    return { pyodide, kept };
-  } catch (error) {
-    console.info("ModelTab: the snapshot cannot be used, so the start takes longer.", error);
-    return undefined;
-  }
-}
-
-async function fromModules() {
-  const archive = fetchBytes(archiveURL);
-  archive.catch(() => {}); // its failure is reported where it is awaited, below
-  const pyodide = await load({});
-  pyodide.FS.writeFile(ARCHIVE, await archive);
-  pyodide.runPython(`import sys; sys.path.insert(0, '${ARCHIVE}')`);
-  document.documentElement.setAttribute("data-start", "modules");
-  return { pyodide, kept: false };
-}
-
-async function start() {
-  const { snapshot } = boot;
-  const { pyodide, kept } = (snapshot && (await fromSnapshot(snapshot))) ?? (await fromModules());
-  const { worker, request } = snapshot ?? {};
-  if (worker && !kept && !request.saveData) {
-    worker.onmessage = ({ data }) => console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", data.error);
-    setTimeout(() => worker.postMessage({ ...request, keep: true, app: appURL }), LATER_MS);
-  } else worker?.terminate();
-  return pyodide;
-}
-
-const started = start();
-started.catch(() => {}); // reported below, once PyScript asks
+// PyScript has a library of its own for Python, which it writes to files and imports before the app begins. The app uses none of it.
+const LIBRARY = "import pyscript as _pyscript";
 
 export async function loadPyodide({ stdout, stderr }) {
   try {
-    const pyodide = await started;
+    const pyodide = await globalThis.modeltabBoot.started;
+    const { runPythonAsync } = pyodide;
+    pyodide.runPythonAsync = async (code, options) => (code.includes(LIBRARY) ? undefined : runPythonAsync.call(pyodide, code, options));
     if (stdout) pyodide.setStdout({ batched: stdout });
     if (stderr) pyodide.setStderr({ batched: stderr });
     return pyodide;
   } catch (error) {
-    boot.fail(
+    globalThis.modeltabBoot.fail(
       "A part of the app could not be loaded.",
       "Check that the whole folder is there (python run.py makes it), that the server is still running, then try again.",
       String(error),

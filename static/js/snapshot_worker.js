@@ -11,7 +11,7 @@ const FOLDER = "snapshot";
 const DIGEST_BYTES = 32;
 const HEAD_BYTES = DIGEST_BYTES + 4;
 // Over a slow line the modules, which are half as large, are there sooner. Time until the line is judged, and what is worth waiting for.
-const LOOK_MS = 600;
+const LOOK_MS = 1000;
 const PATIENCE_MS = 2000;
 
 const lengthIn = (head) => new DataView(head.buffer).getUint32(DIGEST_BYTES, true);

@@ -14,7 +14,7 @@ ROOMS = (
     *("domain", "files", "snippets", "providers", "sources", "state", "exchange", "endpoint", "views", "actions", "browser"),
     "main",
 )
-BROWSER_ONLY = {"js", "pyodide", "pyodide_js", "pyscript", "_pyodide"}
+BROWSER_ONLY = {"js", "pyodide", "pyodide_js", "_pyodide"}
 MAX_LINES = 400
 
 

@@ -23,13 +23,12 @@ PYODIDE = ROOT / "node_modules" / "pyodide" / "pyodide.mjs"
 NODE = shutil.which("node")
 
 #: Runs the Python of its first argument as a browser would, and prints what that returns.
-#: `js` is Node's global object, which has no document; `pyscript` is a stand-in with what the app takes from it.
+#: `js` is Node's global object, which has no document.
 RUNNER = """
 import { readFile } from "node:fs/promises";
 const [pyodideModule, stdLibURL, archive, code] = process.argv.slice(1);
 const { loadPyodide } = await import(pyodideModule);
 const pyodide = await loadPyodide({ stdLibURL });
-pyodide.registerJsModule("pyscript", { js_import: () => { throw new Error("no modules here"); } });
 pyodide.FS.writeFile("/lib/modeltab.zip", await readFile(archive));
 pyodide.runPython("import sys; sys.path.insert(0, '/lib/modeltab.zip')");
 console.log("\\n" + await pyodide.runPythonAsync(code));

@@ -73,13 +73,13 @@ def test_an_editor_package_that_imports_another_is_a_problem(tmp_path: Path):
 
 
 def test_pyodide_becomes_a_script_that_imports_nothing(tmp_path: Path):
-    script = rewriting.sandboxed_pyodide(ROOT / "node_modules" / "pyodide")
+    script = rewriting.classic_pyodide(ROOT / "node_modules" / "pyodide")
     assert not re.search(r"^\s*(?:import|export)\b[^(]", script, re.MULTILINE)
     assert "import.meta" not in script
     (tmp_path / "pyodide.mjs").write_text("export const loadPyodide = 1;")
     (tmp_path / "pyodide.asm.mjs").write_text("export default a;")
     with pytest.raises(Problem, match="end otherwise"):
-        rewriting.sandboxed_pyodide(tmp_path)
+        rewriting.classic_pyodide(tmp_path)
 
 
 def test_modules_and_licences_come_out_of_wheels(tmp_path: Path):

@@ -1,1 +1,1 @@
-"""The edge: the only modules that import js, pyodide or pyscript. What the browser does is wrapped here, nothing is decided."""
+"""The edge: the only modules that import js or pyodide. What the browser does is wrapped here, nothing is decided."""

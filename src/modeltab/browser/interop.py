@@ -34,10 +34,7 @@ def absolute(path: str) -> str:
 
 async def module(path: str) -> Any:
     """A JavaScript module beside index.html."""
-    from pyscript import js_import  # not there yet when a snapshot of Python's memory is made
-
-    (loaded,) = await js_import(absolute(path))
-    return loaded
+    return await js.modeltabBoot.load(absolute(path))  # static/js/start.js
 
 
 def error_name(error: JsException) -> str:

@@ -19,7 +19,7 @@ from modeltab.domain.errors import ModelTabError
 
 #: What each language's worker is made of: scripts, one after the other, and files by the names that they have there.
 SCRIPTS = {
-    "python": ("./static/vendor/pyodide/sandboxed.js", "./static/js/sandbox_python.js"),
+    "python": ("./static/vendor/pyodide/pyodide.js", "./static/js/sandbox_python.js"),
     "javascript": ("./static/js/sandbox_javascript.js",),
 }
 FILES = {
