@@ -128,9 +128,9 @@ const copies = async () => (await caches.keys().catch(() => [])).filter((name) =
 const kept = (url, cacheName = COPY) => caches.match(url, { cacheName }).catch(() => undefined);
 
 // A file from the server, undefined where the server has another version's.
-async function fetched(url) {
+async function fetched(url, signal) {
   for (const cache of ["default", "reload"]) {
-    const response = await fetch(url, { cache });
+    const response = await fetch(url, { cache, signal });
     const body = await response.arrayBuffer();
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", body));
     const hash = [...digest.slice(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -141,7 +141,7 @@ async function fetched(url) {
 }
 
 let filling; // while the copy is being made
-let isUnwanted = false;
+let unwanted = new AbortController();
 
 function fill() {
   filling ??= makeCopy().finally(() => (filling = undefined));
@@ -149,6 +149,7 @@ function fill() {
 }
 
 async function makeCopy() {
+  const { signal } = unwanted;
   const cache = await caches.open(COPY);
   const there = new Set((await cache.keys()).map(({ url }) => url));
   const left = [...HASHES.keys()].filter((url) => url !== PAGE && isNeeded(url) && !there.has(url));
@@ -158,9 +159,9 @@ async function makeCopy() {
   }
   const keep = async (url) => {
     const hash = HASHES.get(url);
-    const response = older.get(hash) ?? (await fetched(url));
+    const response = older.get(hash) ?? (await fetched(url, signal));
     older.delete(hash); // its body can be read once
-    if (isUnwanted) throw new Error("The copy is not wanted any more.");
+    signal.throwIfAborted();
     if (!response) throw new Error(`The server has another version of ${url}.`);
     await cache.put(url, response);
   };
@@ -180,10 +181,14 @@ async function tidy() {
   if (ours.length >= (await openApps()).length) await Promise.all(older.map((name) => caches.delete(name)));
 }
 
-async function drop() {
-  isUnwanted = true;
+async function stop() {
+  unwanted.abort();
   await filling?.catch(() => {});
-  isUnwanted = false;
+  unwanted = new AbortController();
+}
+
+async function drop() {
+  await stop();
   await Promise.all((await copies()).map((name) => caches.delete(name)));
 }
 
@@ -193,8 +198,14 @@ async function install() {
   else await self.skipWaiting();
 }
 
+// The worker before this one is waited for until it has nothing to do any more.
+function takeOver() {
+  self.registration.active?.postMessage({ modeltab: "stop" });
+  return self.skipWaiting();
+}
+
 // What a page may ask for; the reply goes to the port that came along.
-const TASKS = { keep: () => fill().then(tidy), drop, "take over": () => self.skipWaiting() };
+const TASKS = { keep: () => fill().then(tidy), drop, stop, "take over": takeOver };
 
 self.addEventListener("install", (event) => event.waitUntil(install()));
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));

@@ -178,7 +178,7 @@ def test_a_lost_file_comes_from_the_server_again_or_the_next_load_is_another_ver
     # In one of two words: the browser may have found the newer version by itself by now.
     expect(app.page.get_by_role("status", name="Version")).to_contain_text(re.compile("new version|newer version"))
     app.page.get_by_role("button", name="Reload").click()
-    expect(app.page.locator("html")).to_have_attribute("data-version", "next")
+    expect(app.page.locator("html")).to_have_attribute("data-version", "next", timeout=60_000)
 
 
 def test_it_can_be_switched_off_and_removed_and_touches_no_other_origin(server: SiteServer, app: App):

@@ -82,6 +82,7 @@ def test_commands_and_prompts_by_keyboard(repository: str, open_app: OpenApp, ec
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("list", name="Prompts")).to_contain_text("Letter")
     app.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)  # as long as it is there, nothing else takes the focus
     box.fill("/prompt letter")
     app.page.keyboard.press("Enter")
     dialog.get_by_label("who").fill("Ada")
