@@ -210,6 +210,8 @@ def test_it_can_be_switched_off_and_removed_and_touches_no_other_origin(server: 
 def test_what_makes_it_installable_is_in_order(server: SiteServer, context: BrowserContext):
     page = context.new_page()
     page.goto(server.url)
+    page.wait_for_function("() => crossOriginIsolated")  # it is loaded a second time for that
+    App(page, server.url).wait()
     manifest = context.new_cdp_session(page).send("Page.getAppManifest")
     assert manifest["errors"] == []
     for icon in json.loads(manifest["data"])["icons"]:
