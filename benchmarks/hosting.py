@@ -7,6 +7,7 @@ which the page's own tools know nothing.
 import json
 import mimetypes
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -107,6 +108,11 @@ class CountingServer(ThreadingHTTPServer):
         counted = _CountedSocket(connection.family, connection.type, connection.proto, connection.detach())
         counted.counter, counted.line = self.counter, self.line
         return counted, address
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a page that was closed before its answer was complete."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class CountedSite(CountingServer, SiteServer):

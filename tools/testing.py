@@ -15,10 +15,13 @@ from tools.virtual_environment import development_python
 #: What tests take from npm: CommonMark's examples, and OpenAI's own client.
 FROM_NPM = (Path("node_modules", "commonmark-spec", "spec.txt"), Path("node_modules", "openai", "index.mjs"))
 
-#: What runs in a browser, and what does not: all tests are these two at the same time, for one waits where the other computes.
+#: What runs in a browser, and what does not: these are at work at the same time, for one waits where the other computes.
 IN_BROWSER, WITHOUT_BROWSER = "tests/e2e", "tests/unit"
 #: What runs beside the browser takes what that leaves: threads of an engine in a tab wait for each other, and for a core.
 GIVING_WAY = ("nice", "-n", "15")
+#: Those in a browser that stand no other beside them come first; then two at a time, each file's in order.
+ALONE = "alone or model"
+TWO_AT_A_TIME = ("-n", "2", "--dist", "loadfile")
 
 
 def test(root: Path, pytest_arguments: list[str]) -> int:
@@ -34,7 +37,9 @@ def test(root: Path, pytest_arguments: list[str]) -> int:
     quietly = [*(GIVING_WAY if shutil.which(GIVING_WAY[0]) else ()), *command, WITHOUT_BROWSER]
     with TemporaryFile() as said:
         beside = subprocess.Popen(quietly, cwd=root, env=environment, stdout=said, stderr=subprocess.STDOUT)
-        status = subprocess.run([*command, IN_BROWSER], cwd=root, env=environment, check=False).returncode
+        status = 0
+        for chosen in (["-m", ALONE], ["-m", f"not ({ALONE})", *TWO_AT_A_TIME]):
+            status = subprocess.run([*command, IN_BROWSER, *chosen], cwd=root, env=environment, check=False).returncode or status
         status = beside.wait() or status
         said.seek(0)
         shutil.copyfileobj(said, sys.stdout.buffer)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.report import Problem
-from tools.rewriting import EDITOR_PACKAGES, editor_modules, module_name, classic_pyodide
+from tools.rewriting import EDITOR_PACKAGES, classic_pyodide, editor_modules, module_name
 
 VENDOR_FOLDER = Path("static", "vendor")
 _PACKAGES = Path("node_modules")

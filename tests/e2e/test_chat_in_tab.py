@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import MODEL, OpenApp, until
 from tests.servers.model_files import sparse_gguf
 
+pytestmark = pytest.mark.model
 FIGURES = re.compile(r"\d+ tokens · .* tokens/s · first token after")
 
 

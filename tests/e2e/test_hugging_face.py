@@ -108,7 +108,8 @@ def test_its_sha256_is_checked_across_a_break(app: App, hub: HubServer):
     expect(app.transfer(Q4)).to_contain_text("connection lost, trying again")
     is_whole(app, Q4, SMALL)
     ranges = [request.headers.get("range", "") for request in hub.requests if "/xet-bridge-us/" in request.path]
-    assert ranges[-1] == f"bytes={SIZE // 2}-"
+    [start] = re.findall(r"^bytes=(\d+)-$", ranges[-1])
+    assert 0 < int(start) <= SIZE // 2  # of what was on its way when the connection broke, the browser may have lost some
 
 
 def test_a_file_with_another_sha256_than_the_hub_names_is_not_kept(app: App, hub: HubServer):

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import ROOT, App, ErrorLog, OpenApp
 
+pytestmark = pytest.mark.alone
 REFUSED = r"ERR_CONNECTION_REFUSED.*127\.0\.0\.1:5000"
 
 

@@ -3,9 +3,12 @@
 import json
 import re
 
+import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.e2e.conftest import MODEL, App, OpenApp
+
+pytestmark = pytest.mark.model
 
 
 def answered(app: App, text: str) -> Locator:

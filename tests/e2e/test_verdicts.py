@@ -35,7 +35,7 @@ PERMISSIONS = ("loopback-network", "local-network", "local-network-access")
 FAILED = ("net::ERR_", "blocked by CORS policy", "status of [45]")
 MODELS = {"object": "list", "data": [{"id": "m1", "object": "model"}]}
 
-pytestmark = pytest.mark.expected_errors(*FAILED)
+pytestmark = [pytest.mark.alone, pytest.mark.expected_errors(*FAILED)]
 
 
 # ---- Where the page is, and where servers are ------------------------------------------------------------------------
