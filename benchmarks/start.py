@@ -1,8 +1,8 @@
 """How long ModelTab takes to start, and what goes over the wire for it, against llama.cpp's own interface, in turn.
 
 Usable is `data-state=ready` for ModelTab, and a message box that takes a text for the other. Cold: a new profile in a newly
-started browser. Warm: a new tab of a browser whose profile has opened the page before. A round is a warm visit of each, a cold
-one of each, and a cold one of each on a line of 20 Mbit/s with 40 ms.
+started browser. Warm: a new tab of a browser whose profile has opened the page before. A round is a warm visit of each, one of
+each in a browser that was started anew, a cold one of each, and a cold one of each on a line of 20 Mbit/s with 40 ms.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,9 +53,15 @@ METHOD = f"""Both are served by a host on this machine that sends what was compr
 lets files be kept that have a hash in their name or folder; bytes are counted on its sockets, heads included. Usable:
 `data-state=ready` here, a message box that takes a text there. Cold is a new profile in a newly started browser; warm a new
 tab of one that has opened the page {FILLING} times, for {SETTLED:.0f} s each, so that both have kept what they keep for
-themselves: a service worker answers then. The first visit is over when nothing has been sent for {QUIET:.0f} s; the
-service workers of both have fetched what they keep for offline use by then. No model is fetched. The slow line is made by
-the host: 20 Mbit/s for all connections together, 40 ms to open one, and 40 ms until an answer begins."""
+themselves: a service worker answers then. That tab is opened in a browser that is still running and has just had the page,
+or in one that was started anew with that profile, where nothing of the page is in memory. The first visit is over when
+nothing has been sent for {QUIET:.0f} s; the service workers of both have fetched what they keep for offline use by then. No
+model is fetched. The slow line is made by the host: 20 Mbit/s for all connections together, 40 ms to open one, and 40 ms
+until an answer begins."""
+
+
+#: The kinds of visits.
+WARM, ANEW, COLD, SLOW = "warm", "warm, browser started anew", "cold", "cold, slow line"
 
 
 class Visit(NamedTuple):
@@ -65,6 +71,10 @@ class Visit(NamedTuple):
     usable: float
     bytes_until_usable: int
     bytes_in_all: int | None = None
+
+
+#: By kind and by who was visited.
+Found = dict[str, dict[str, list[Visit]]]
 
 
 class Site(NamedTuple):
@@ -84,14 +94,25 @@ def sites() -> Iterator[list[Site]]:
 
 
 @contextmanager
+def started(playwright: Playwright, folder: str) -> Iterator[BrowserContext]:
+    """A newly started browser that keeps its profile in a folder, as a person's does."""
+    path = chromium(Path(sys.executable))
+    context = playwright.chromium.launch_persistent_context(folder, executable_path=path, args=launch_arguments())
+    time.sleep(1)  # its own start is not the page's
+    yield context
+    context.close()
+
+
+@contextmanager
 def profile(playwright: Playwright) -> Iterator[BrowserContext]:
-    """A newly started browser with a new profile, which it keeps on disk as a person's does."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        path = chromium(Path(sys.executable))
-        context = playwright.chromium.launch_persistent_context(folder, executable_path=path, args=launch_arguments())
-        time.sleep(1)  # its own start is not the page's
+    """One with a new profile."""
+    with new_folder() as folder, started(playwright, folder) as context:
         yield context
-        context.close()
+
+
+def new_folder() -> "tempfile.TemporaryDirectory[str]":
+    """A folder for a profile. A browser that has just ended may still write to it."""
+    return tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
 
 def visit(context: BrowserContext, site: Site, whole: bool = False) -> Visit:
@@ -129,58 +150,65 @@ def warmed(context: BrowserContext, site: Site) -> None:
 
 def measure(playwright: Playwright, rounds: int, say: Callable[[str], None]) -> Section:
     """Measure both, in turn."""
-    warm: dict[str, list[Visit]] = {}
-    cold: dict[str, list[Visit]] = {}
-    slow: dict[str, list[Visit]] = {}
+    found: Found = {kind: {} for kind in (WARM, ANEW, COLD, SLOW)}
+
+    def add(kind: str, site: Site, context: BrowserContext, whole: bool = False) -> None:
+        found[kind].setdefault(site.name, []).append(visit(context, site, whole))
+
     with sites() as both:
-        with profile(playwright) as ours, profile(playwright) as theirs:
-            contexts = (ours, theirs)
-            for context, site in zip(contexts, both, strict=True):
-                warmed(context, site)
+        with new_folder() as ours, new_folder() as theirs:
+            profiles = list(zip((ours, theirs), both, strict=True))
+            with ExitStack() as open_:
+                contexts = [(open_.enter_context(started(playwright, folder)), site) for folder, site in profiles]
+                for context, site in contexts:
+                    warmed(context, site)
+                for _ in range(rounds):
+                    for context, site in contexts:
+                        add(WARM, site, context)
             for _ in range(rounds):
-                for context, site in zip(contexts, both, strict=True):
-                    warm.setdefault(site.name, []).append(visit(context, site))
+                for folder, site in profiles:
+                    with started(playwright, folder) as context:
+                        add(ANEW, site, context)
             say("warm visits done")
         for number in range(rounds):
             for site in both:
                 with profile(playwright) as context:
-                    cold.setdefault(site.name, []).append(visit(context, site, whole=number == 0))
+                    add(COLD, site, context, whole=number == 0)
                 site.server.line = Line(**SLOW_LINE)
                 with profile(playwright) as context:
-                    slow.setdefault(site.name, []).append(visit(context, site))
+                    add(SLOW, site, context)
                 site.server.line = None
             say(f"cold visits, round {number + 1} of {rounds} done")
-    return section(warm, cold, slow)
+    return section(found)
 
 
-def section(warm: dict[str, list[Visit]], cold: dict[str, list[Visit]], slow: dict[str, list[Visit]]) -> Section:
+def section(found: Found) -> Section:
     """What the visits tell."""
     peer = LlamaUi.name
 
-    def taken(what: str, visits: dict[str, list[Visit]], field: str, unit: str = "ms") -> Measured:
-        found = {name: [getattr(one, field) for one in each] for name, each in visits.items()}
+    def taken(what: str, kind: str, field: str, unit: str = "ms") -> Measured:
+        values = {name: [getattr(one, field) for one in each] for name, each in found[kind].items()}
         scale, digits = (1e6, 2) if unit == "MB" else (1, 0)
-        told = {name: [value / scale for value in values if value is not None] for name, values in found.items()}
-        return Measured(what, unit, digits, told)
+        told = {name: [value / scale for value in each if value is not None] for name, each in values.items()}
+        return Measured(f"{what}, {kind}", unit, digits, told)
 
-    paint_warm, usable_warm = taken("first contentful paint, warm", warm, "paint"), taken("usable, warm", warm, "usable")
-    paint_cold, usable_cold = taken("first contentful paint, cold", cold, "paint"), taken("usable, cold", cold, "usable")
-    paint_slow = taken("first contentful paint, cold, slow line", slow, "paint")
-    usable_slow = taken("usable, cold, slow line", slow, "usable")
-    bytes_usable = taken("sent until usable, cold", cold, "bytes_until_usable", "MB")
-    bytes_all = taken("sent in the first visit", cold, "bytes_in_all", "MB")
-    bytes_warm = taken("sent until usable, warm", warm, "bytes_until_usable", "MB")
+    paints = {kind: taken("first contentful paint", kind, "paint") for kind in found}
+    usable = {kind: taken("usable", kind, "usable") for kind in found}
+    bytes_usable = taken("sent until usable", COLD, "bytes_until_usable", "MB")
+    bytes_all = taken("sent in the first visit", COLD, "bytes_in_all", "MB")
+    bytes_warm = taken("sent until usable", WARM, "bytes_until_usable", "MB")
     return Section(
         "Start",
         METHOD,
-        [paint_warm, usable_warm, paint_cold, usable_cold, paint_slow, usable_slow, bytes_usable, bytes_all, bytes_warm],
+        [*paints.values(), *usable.values(), bytes_usable, bytes_all, bytes_warm],
         [
-            ratio(usable_warm, peer, 0.6),
-            ratio(usable_cold, peer, 1.0),
-            ratio(usable_slow, peer),
+            ratio(usable[WARM], peer, 0.6),
+            ratio(usable[ANEW], peer),
+            ratio(usable[COLD], peer, 1.0),
+            ratio(usable[SLOW], peer),
             ratio(bytes_all, peer, 1.0),
             ratio(bytes_usable, peer),
-            ratio(paint_warm, peer, 0.2),
+            ratio(paints[WARM], peer, 0.2),
         ],
     )
 

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.conftest import KEPT, ROOT, App, OpenApp, wait_until_kept
 from tools.archive import APP_ARCHIVE
@@ -38,6 +38,17 @@ self.fetch = async (url, options) => {
   return new Response(body, {headers: response.headers});
 };
 """
+
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_browser_has_started(browser: Browser, built: str) -> None:
+    """The app was open once: a browser that is starting itself is so slow that the host seems to be."""
+    page = browser.new_page()
+    App(page, built).open()
+    page.context.close()
 
 
 def start(page: Page) -> str | None:
