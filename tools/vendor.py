@@ -44,7 +44,13 @@ class Library:
 
 
 LIBRARIES = (
-    Library("@pyscript/core", "pyscript", {"dist/*.js": "", "dist/*.css": ""}, ("polyscript", "coincident")),
+    Library(
+        "@pyscript/core",
+        "pyscript",
+        # Its plugins, its editor and its terminal are never loaded.
+        {f"dist/{name}.js": "" for name in ("core", "core-*", "error-*", "toml-*")},
+        ("polyscript", "coincident"),
+    ),
     Library(
         "pyodide",
         "pyodide",

@@ -84,6 +84,17 @@ def test_pythons_own_web_server_serves_the_repository(context: BrowserContext, e
             server.terminate()
 
 
+def test_a_host_that_does_not_know_what_wasm_is_will_do(repository: str, context: BrowserContext, errors: ErrorLog):
+    def answer(route: Route) -> None:
+        route.fulfill(response=route.fetch(), content_type="application/octet-stream")
+
+    page = context.new_page()
+    page.add_init_script('localStorage.setItem(\'modeltab.config\', \'{"version":1,"connections":[],"settings":{}}\')')
+    page.route("**/pyodide.asm.wasm", answer)
+    errors.watch(page)
+    App(page, repository).open()
+
+
 def fails(page: Page, reason: str) -> None:
     expect(page.locator("html")).to_have_attribute("data-state", "failed")
     expect(page.get_by_role("alert")).to_contain_text(reason)
@@ -95,6 +106,7 @@ def fails(page: Page, reason: str) -> None:
     [
         "vendor/pyscript/core.js",
         "app.zip",
+        "pyodide/pyodide.js",
         "pyodide/pyodide.asm.wasm",
         "pyodide/python_stdlib.zip",
         "idiomorph/idiomorph.esm.js",
@@ -106,6 +118,14 @@ def test_a_missing_file_is_named(repository: str, context: BrowserContext, asset
     page.route("**/snapshot.bin.gz", lambda route: route.abort())  # a start from it does without the modules
     page.goto(repository)
     fails(page, f"A file of the app is missing: /static/{'' if asset.startswith(('vendor', 'app')) else 'vendor/'}{asset}")
+
+
+def test_a_damaged_program_is_told(repository: str, context: BrowserContext):
+    page = context.new_page()
+    page.route("**/pyodide.asm.wasm", lambda route: route.fulfill(body=b"damaged", content_type="application/wasm"))
+    page.goto(repository)
+    fails(page, "A part of the app could not be loaded.")
+    expect(page.locator("#failure-detail")).to_contain_text("WebAssembly")
 
 
 def test_a_browser_without_webassembly_is_told(repository: str, context: BrowserContext):
