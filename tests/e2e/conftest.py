@@ -202,7 +202,7 @@ KEPT = """async () => {
   const sizes = [];
   for await (const handle of (await root.getDirectoryHandle("snapshot", { create: true })).values()) {
     const file = await handle.getFile();
-    const head = new Uint8Array(await file.slice(0, 36).arrayBuffer());
+    const head = new Uint8Array(await file.slice(0, 36).arrayBuffer().catch(() => 0)); // it cannot be read while it is written
     if (head.some(Boolean)) sizes.push(file.size);
   }
   return sizes;
