@@ -182,7 +182,7 @@ async function tidy() {
 }
 
 async function stop() {
-  unwanted.abort();
+  unwanted.abort(new Error("It is not wanted any more: it was switched off, or a newer version takes over."));
   await filling?.catch(() => {});
   unwanted = new AbortController();
 }
