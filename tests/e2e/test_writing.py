@@ -48,6 +48,7 @@ def test_a_draft_its_file_and_the_queue_outlive_the_page(repository: str, open_a
         expect(app.page.get_by_role("region", name="Queue")).to_contain_text("The answer was stopped. 1 message waits here")
         app.reload()
         expect(queue.get_by_role("listitem")).to_contain_text("Three, better")
+        expect(app.page.get_by_role("button", name="Send", exact=True)).to_be_enabled()  # its model is known again
         app.page.get_by_role("button", name="Send now: Three, better").click()
         expect(app.page.locator("article[data-role=user]").last).to_contain_text("Three, better")
         expect(queue).to_have_count(0)
