@@ -39,7 +39,8 @@ def test(root: Path, pytest_arguments: list[str]) -> int:
         beside = subprocess.Popen(quietly, cwd=root, env=environment, stdout=said, stderr=subprocess.STDOUT)
         status = 0
         for chosen in (["-m", ALONE], ["-m", f"not ({ALONE})", *TWO_AT_A_TIME]):
-            status = subprocess.run([*command, IN_BROWSER, *chosen], cwd=root, env=environment, check=False).returncode or status
+            done = subprocess.run([*command, IN_BROWSER, *chosen], cwd=root, env=environment, check=False)
+            status = done.returncode or status
         status = beside.wait() or status
         said.seek(0)
         shutil.copyfileobj(said, sys.stdout.buffer)
