@@ -204,7 +204,7 @@ function takeOver() {
   return self.skipWaiting();
 }
 
-// What a page may ask for; the reply goes to the port that came along.
+// What a page, or the worker after this one, may ask for; the reply goes to the port that came along.
 const TASKS = { keep: () => fill().then(tidy), drop, stop, "take over": takeOver };
 
 self.addEventListener("install", (event) => event.waitUntil(install()));

@@ -60,9 +60,15 @@
         _loadSnapshot: Promise.race([length, memory.then(({ length }) => length)]).then((size) => new Uint8Array(size)),
         async createPyodideModule(settings) {
           const module = await globalThis.createPyodideModule(settings);
-          const { restoreSnapshot } = settings.API;
+          const { API } = settings;
+          const { restoreSnapshot } = API;
           const snapshot = await memory;
-          settings.API.restoreSnapshot = () => restoreSnapshot(snapshot);
+          API.restoreSnapshot = () => {
+            // Pyodide keeps all of these, and the memory with them.
+            Object.assign(API, { restoreSnapshot });
+            for (const name of ["_loadSnapshot", "createPyodideModule"]) delete API.config[name];
+            return restoreSnapshot(snapshot);
+          };
           return module;
         },
       });
@@ -87,14 +93,17 @@
     return { pyodide, kept: false };
   }
 
+  function keep(worker, request) {
+    worker.onmessage = ({ data }) => console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", data.error);
+    setTimeout(() => worker.postMessage({ ...request, keep: true, app: appURL }), LATER_MS);
+  }
+
   async function start() {
     const { snapshot } = boot;
+    delete boot.snapshot; // or its memory were held as long as the page is open
     const { pyodide, kept } = (snapshot && (await fromSnapshot(snapshot))) ?? (await fromModules());
-    const { worker, request } = snapshot ?? {};
-    if (worker && !kept && !request.saveData) {
-      worker.onmessage = ({ data }) => console.info("ModelTab: the snapshot is not kept, so the next start takes longer.", data.error);
-      setTimeout(() => worker.postMessage({ ...request, keep: true, app: appURL }), LATER_MS);
-    } else worker?.terminate();
+    if (kept || snapshot?.request.saveData) snapshot.worker.terminate();
+    else if (snapshot) keep(snapshot.worker, snapshot.request);
     return pyodide;
   }
 

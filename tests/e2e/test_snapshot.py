@@ -167,6 +167,15 @@ def test_after_a_start_from_the_snapshot_the_modules_come_for_tracebacks(built: 
     works(app)
 
 
+def test_the_memory_that_a_start_was_from_is_not_held(built: str, open_app: OpenApp):
+    app = open_app(built)
+    wait_until_kept(app.page)
+    session = app.page.context.new_cdp_session(app.page)
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    assert session.send("Runtime.getHeapUsage")["backingStorageSize"] < 20e6  # the snapshot alone has more
+
+
 def test_everything_that_the_app_imports_is_in_the_snapshot():
     names = imported(ROOT / APP_ARCHIVE)
     assert {"asyncio", "modeltab.browser.engine", "pickletools", "zipfile"} <= set(names)

@@ -5,6 +5,8 @@ import http.client
 import json
 import re
 import shutil
+import tomllib
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -14,6 +16,7 @@ from tools.precompress import QUICK, precompress
 from tools.report import Problem
 from tools.serve import make_server
 
+ROOT = Path(__file__).parents[2]
 INDEX = """<html data-static="static">
   <link rel="icon" href="static/icons/a.svg">
   <link rel="stylesheet" href="static/css/one.css">
@@ -152,6 +155,12 @@ def test_only_what_its_content_names_may_be_kept_for_ever(root, get_from):
     assert "immutable" in get_from(dist, "/static/js/boot.js", "")[0].headers["Cache-Control"]
     shutil.copyfile(root / "index.html", dist / "index.html")
     assert get_from(dist, "/", "", plain=True)[0].headers["Cache-Control"] == "no-cache"
+
+
+def test_pyscript_loads_no_plugin_for_either_python():
+    settings = tomllib.loads((ROOT / "pyscript.toml").read_text(encoding="utf-8"))
+    [other] = re.findall(r"<mpy-config hidden>(.*)</mpy-config>", (ROOT / "index.html").read_text(encoding="utf-8"))
+    assert json.loads(other) == {"plugins": settings["plugins"]}
 
 
 @pytest.fixture
